@@ -1,0 +1,1 @@
+"""THE AGENT SIDE: a package for each kind of hosted voice agent."""

@@ -1,0 +1,1 @@
+"""The built-in agent: needs no network, and talks."""

@@ -1,0 +1,1 @@
+"""XUNA, and agents that speak its dialect."""

@@ -1,0 +1,1 @@
+"""SOUND: bytes in, bytes out. No network, no clock."""

@@ -1,0 +1,1 @@
+"""THE PHONE SIDE: a package for each carrier."""

@@ -1,0 +1,1 @@
+"""WHAT RUNS: sockets, tasks, timers."""

@@ -1,0 +1,1 @@
+"""The front door: carrier routes, operator API, dashboard, softphone."""
