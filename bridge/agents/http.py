@@ -55,12 +55,16 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
+    def value(self) -> Any:
+        """The JSON of the body, None where it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (ValueError, RecursionError):
+            return None
+
     def json(self) -> dict[str, Any]:
         """The JSON object of the body. Raises AgentFailure (AGENT_BAD_REPLY)."""
-        try:
-            value = msgspec.json.decode(self.body)
-        except (ValueError, RecursionError):
-            value = None
+        value = self.value()
         if not isinstance(value, dict):
             raise AgentFailure(
                 "the agent's API answered with something else than a JSON object",
@@ -88,12 +92,10 @@ class ApiClient:
         base_url: str,
         *,
         timeout_s: float,
-        meanings: Mapping[int, Meaning] = MEANINGS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._meanings = meanings
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
@@ -105,10 +107,13 @@ class ApiClient:
         headers: Mapping[str, str],
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        meanings: Mapping[int, Meaning] = MEANINGS,
         timeout_s: float | None = None,
     ) -> Reply:
         """One attempt. Raises AgentFailure (Refusal where the API answered), never anything of the library's."""
-        async with self._open(method, path, headers=headers, query=query, body=body, timeout_s=timeout_s) as response:
+        async with self._open(
+            method, path, headers=headers, query=query, body=body, meanings=meanings, timeout_s=timeout_s
+        ) as response:
             held = bytearray()
             async for chunk in response.content.iter_any():
                 held += chunk
@@ -121,10 +126,18 @@ class ApiClient:
             return Reply(response.status, response.headers, bytes(held))
 
     async def stream(
-        self, path: str, *, headers: Mapping[str, str], max_bytes: int, timeout_s: float | None = None
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        max_bytes: int,
+        meanings: Mapping[int, Meaning] = MEANINGS,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[bytes]:
         """The body of a GET, piece by piece, for what is too large to hold. Raises AgentFailure."""
-        async with self._open("GET", path, headers=headers, query=None, body=None, timeout_s=timeout_s) as response:
+        async with self._open(
+            "GET", path, headers=headers, query=None, body=None, meanings=meanings, timeout_s=timeout_s
+        ) as response:
             total = 0
             async for chunk in response.content.iter_any():
                 total += len(chunk)
@@ -149,6 +162,7 @@ class ApiClient:
         headers: Mapping[str, str],
         query: Mapping[str, str] | None,
         body: bytes | None,
+        meanings: Mapping[int, Meaning],
         timeout_s: float | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
@@ -161,7 +175,7 @@ class ApiClient:
                 method, url, params=query, data=body, headers=sent, allow_redirects=False, timeout=limit
             ) as response:
                 if response.status >= 300:
-                    raise self._refusal(response)
+                    raise _refusal(response, meanings)
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # "from None": the library's texts hold the URL, and a URL of an agent may hold a key
@@ -179,25 +193,26 @@ class ApiClient:
             )
         return self._session
 
-    def _refusal(self, response: aiohttp.ClientResponse) -> Refusal:
-        status = response.status
-        known = self._meanings.get(status)
-        if known is None and status >= 500:
-            known = Meaning(f"has failed ({status})", "Try again; if it goes on, ask the provider.")
-        elif known is None and status < 400:
-            known = Meaning(f"answers with a redirect ({status}), which is not followed", "Correct base_url.")
-        elif known is None:
-            known = Meaning(f"refuses the request ({status})", "Check this agent's settings.")
-        reason = _REASONS.get(status, Reason.AGENT_5XX if status >= 500 else Reason.AGENT_BAD_REPLY)
-        return Refusal(
-            f"the agent's API {known.problem}",
-            status=status,
-            headers=response.headers,
-            reason=reason,
-            retry=status >= 500 or status == 429,
-            retry_after=retry_after(response.headers) if status in (429, 503) else None,
-            hint=known.remedy,
-        )
+
+def _refusal(response: aiohttp.ClientResponse, meanings: Mapping[int, Meaning]) -> Refusal:
+    status = response.status
+    known = meanings.get(status)
+    if known is None and status >= 500:
+        known = Meaning(f"has failed ({status})", "Try again; if it goes on, ask the provider.")
+    elif known is None and status < 400:
+        known = Meaning(f"answers with a redirect ({status}), which is not followed", "Correct base_url.")
+    elif known is None:
+        known = Meaning(f"refuses the request ({status})", "Check this agent's settings.")
+    reason = _REASONS.get(status, Reason.AGENT_5XX if status >= 500 else Reason.AGENT_BAD_REPLY)
+    return Refusal(
+        f"the agent's API {known.problem}",
+        status=status,
+        headers=response.headers,
+        reason=reason,
+        retry=status >= 500 or status == 429,
+        retry_after=retry_after(response.headers) if status in (429, 503) else None,
+        hint=known.remedy,
+    )
 
 
 def _failure(error: Exception) -> AgentFailure:

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from bridge.agents.addresses import api_base, refused, socket_url
-from bridge.agents.http import MEANINGS, ApiClient, Meaning
-from bridge.agents.xuna.conversations import Conversations
+from bridge.agents.http import ApiClient
+from bridge.agents.xuna.conversations import XUNA_MEANINGS, Conversations
 from bridge.agents.xuna.opening import Configured, Variables, dynamic_variables, overrides
 from bridge.agents.xuna.stream import Dialect, XunaStream
 from bridge.call.ports import Brief, Secret, Session
@@ -28,15 +28,6 @@ BASE_URLS: Final[Mapping[Dialect, str]] = {
 SIGNED_URL_LIFE: Final = 60.0  # s. Document 000: "valid for a short window", single use
 MAX_PAGES: Final = 20  # of the list of agents that ``check`` looks through
 MAX_TOKEN: Final = 16384  # characters
-
-XUNA_MEANINGS: Final[Mapping[int, Meaning]] = {
-    **MEANINGS,
-    401: Meaning("refuses the API key (401)", "Check api_key; a new one is made under Settings, API Keys."),
-    403: Meaning("does not allow this to the API key (403)", "Use a key of the workspace that owns the agent."),
-    404: Meaning(
-        "does not know the agent or conversation (404)", "Check agent_id, and that the key's workspace has it."
-    ),
-}
 
 
 class XunaAgent:
@@ -73,7 +64,7 @@ class XunaAgent:
         self._configured = Configured(prompt, first_message, language, voice_id, dict(dynamic_variables or {}))
         self._websocket_hosts = tuple(websocket_hosts)
         self._allow_insecure = allow_insecure
-        self._client = ApiClient(self._base_url, timeout_s=timeout_s, meanings=XUNA_MEANINGS, tls=tls)
+        self._client = ApiClient(self._base_url, timeout_s=timeout_s, tls=tls)
         self.conversations = Conversations(
             self._client, headers=self._headers, base_url=self._base_url, dialect=dialect, agent_id=agent_id
         )
@@ -124,6 +115,7 @@ class XunaAgent:
             "GET",
             "/v1/convai/conversation/get-signed-url",
             headers=self._headers(),
+            meanings=XUNA_MEANINGS,
             query={"agent_id": self.agent_id},
         )
         return socket_url(
@@ -144,7 +136,9 @@ class XunaAgent:
             query["dynamic_variables"] = json.dumps(variables, separators=(",", ":"))
         if override := overrides(self._configured, brief):
             query["conversation_config_override"] = json.dumps(override, separators=(",", ":"))
-        reply = await self._client.request("GET", "/v1/convai/conversation/token", headers=self._headers(), query=query)
+        reply = await self._client.request(
+            "GET", "/v1/convai/conversation/token", headers=self._headers(), meanings=XUNA_MEANINGS, query=query
+        )
         token = reply.json().get("token")
         if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN or not re.fullmatch(r"[!-~]+", token):
             raise refused("grants no token", "Check base_url: is this the agent's API?")
@@ -165,7 +159,11 @@ class XunaAgent:
         query: dict[str, str] = {}
         seen: set[str] = set()
         while True:
-            body = (await self._client.request("GET", "/v1/convai/agents", headers=self._headers(), query=query)).json()
+            body = (
+                await self._client.request(
+                    "GET", "/v1/convai/agents", headers=self._headers(), meanings=XUNA_MEANINGS, query=query
+                )
+            ).json()
             listed = body.get("agents")
             if not isinstance(listed, list):
                 raise refused("gives no list of agents", "Check base_url: is this the agent's API?")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urljoin
 
 from bridge.agents.addresses import refused, same_host
-from bridge.agents.http import ApiClient
+from bridge.agents.http import MEANINGS, ApiClient, Meaning
 from bridge.agents.xuna.stream import Dialect
 from bridge.errors import AgentFailure, Reason
 
@@ -18,6 +18,15 @@ MAX_PAGES: Final = 10_000  # a server that never ends its list
 MAX_AUDIO: Final = 1 << 30  # bytes of one recording
 AUDIO_TIMEOUT_S: Final = 600.0
 JSON_TIMEOUT_S: Final = 30.0  # nobody is on the phone while history is read
+
+XUNA_MEANINGS: Final[Mapping[int, Meaning]] = {
+    **MEANINGS,
+    401: Meaning("refuses the API key (401)", "Check api_key; a new one is made under Settings, API Keys."),
+    403: Meaning("does not allow this to the API key (403)", "Use a key of the workspace that owns the agent."),
+    404: Meaning(
+        "does not know the agent or conversation (404)", "Check agent_id, and that the key's workspace has it."
+    ),
+}
 
 
 class Conversations:
@@ -41,7 +50,11 @@ class Conversations:
     async def get(self, conversation_id: str) -> dict[str, Any]:
         """Transcript, metadata, evaluation results and collected data, as the provider has them. Raises AgentFailure."""
         path = f"{PATH}/{_checked(conversation_id)}"
-        return (await self._client.request("GET", path, headers=self._headers(), timeout_s=JSON_TIMEOUT_S)).json()
+        return (
+            await self._client.request(
+                "GET", path, headers=self._headers(), meanings=XUNA_MEANINGS, timeout_s=JSON_TIMEOUT_S
+            )
+        ).json()
 
     async def audio(self, conversation_id: str) -> AsyncIterator[bytes]:
         """The recording, piece by piece. Raises AgentFailure; AGENT_NOT_FOUND where there is none.
@@ -63,7 +76,7 @@ class Conversations:
                 )
         headers = {**self._headers(), "Accept": "audio/*"}
         async for piece in self._client.stream(
-            address, headers=headers, max_bytes=MAX_AUDIO, timeout_s=AUDIO_TIMEOUT_S
+            address, headers=headers, meanings=XUNA_MEANINGS, max_bytes=MAX_AUDIO, timeout_s=AUDIO_TIMEOUT_S
         ):
             yield piece
 
@@ -77,7 +90,7 @@ class Conversations:
         seen: set[str] = set()
         for _ in range(MAX_PAGES):
             reply = await self._client.request(
-                "GET", PATH, headers=self._headers(), query=query, timeout_s=JSON_TIMEOUT_S
+                "GET", PATH, headers=self._headers(), meanings=XUNA_MEANINGS, query=query, timeout_s=JSON_TIMEOUT_S
             )
             body = reply.json()
             listed = body.get("conversations")
@@ -94,9 +107,14 @@ class Conversations:
 
     async def delete(self, conversation_id: str) -> None:
         """For good: transcript and audio cannot be had back. Already gone is success. Raises AgentFailure."""
+        path = f"{PATH}/{_checked(conversation_id)}"
         try:
             await self._client.request(
-                "DELETE", f"{PATH}/{_checked(conversation_id)}", headers=self._headers(), timeout_s=JSON_TIMEOUT_S
+                "DELETE",
+                path,
+                headers=self._headers(),
+                meanings=XUNA_MEANINGS,
+                timeout_s=JSON_TIMEOUT_S,
             )
         except AgentFailure as failure:
             if failure.reason is not Reason.AGENT_NOT_FOUND:
