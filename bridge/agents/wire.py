@@ -18,7 +18,8 @@ from bridge.errors import ProtocolError, Reason
 
 MAX_ID: Final = 2**63 - 1  # an identifier beyond 64 bits is no identifier
 MAX_ID_DIGITS: Final = 19
-MAX_LABEL_TEXT: Final = 300  # characters of an agent's own words about an error
+MAX_WORDS: Final = 300  # characters of an agent's own words about an error
+MAX_CLOSE: Final = 123  # bytes of a close reason (RFC 6455, section 5.5)
 
 FORMATS: Final[Mapping[str, AudioFormat]] = {
     "pcm_8000": AudioFormat(Encoding.PCM16, 8000),
@@ -108,7 +109,7 @@ def audio_format(name: str) -> AudioFormat:
     return found
 
 
-def printable(text: str, limit: int = MAX_LABEL_TEXT) -> str:
+def printable(text: str, limit: int = MAX_WORDS) -> str:
     """A stranger's words, cut and without control characters, fit for a record or a log."""
     return "".join(char if char.isprintable() else " " for char in text[:limit]).strip()
 

@@ -17,6 +17,8 @@ from bridge.agents.kura.stream import KuraStream
 from bridge.agents.xuna.stream import XunaStream
 from bridge.call.events import (
     AgentAudio,
+    AgentClosed,
+    AgentProblem,
     AgentReady,
     AgentText,
     CallerText,
@@ -43,7 +45,7 @@ class Subject:
     """An agent under test: its stream, what it sends, where a message of it keeps its sound, and how ours looks."""
 
     name: str
-    make: Callable[[], AgentStream]
+    make: Callable[[], XunaStream | KuraStream]
     recorded: str
     sound_in: tuple[str, ...]
     sound_out: tuple[str, ...]
@@ -66,7 +68,7 @@ class Subject:
         place[self.sound_in[-1]] = text
         return json.dumps(message).encode()
 
-    def opened(self) -> AgentStream:
+    def opened(self) -> XunaStream | KuraStream:
         """A stream that is ready."""
         stream = self.make()
         stream.open()
@@ -258,6 +260,16 @@ def test_garbage_is_a_protocol_error_and_harms_nothing(subject: Subject, garbage
     assert len(str(error)) < 200
     (event,) = stream.receive(_as_bytes(subject.message("audio")))
     assert isinstance(event, AgentAudio)
+
+
+@pytest.mark.parametrize("code", [1000, 1002, 1006, 1008, 1011, 4999])
+def test_the_end_of_the_socket_is_told_once_and_printable(subject: Subject, code: int) -> None:
+    """Whatever the close code, the last event is the close itself, and a stranger's words are fit for a record."""
+    *before, last = subject.opened().closed(code, "over\r\n\x1b[31m")
+    assert isinstance(last, AgentClosed)
+    assert last.code == code
+    assert last.detail.isprintable()
+    assert all(isinstance(event, AgentProblem) for event in before)
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)

@@ -13,9 +13,10 @@ import msgspec
 import pybase64
 from msgspec import Struct
 
-from bridge.agents.wire import Identifier, audio_format, decode, encode, malformed, printable, sound
+from bridge.agents.wire import MAX_CLOSE, Identifier, audio_format, decode, encode, malformed, printable, sound
 from bridge.call.events import (
     AgentAudio,
+    AgentClosed,
     AgentEvent,
     AgentExpired,
     AgentOrder,
@@ -90,6 +91,10 @@ class KuraStream:
             raise malformed("agentAudioChunk came before sessionOpen")
         payload = sound(text)
         return AgentAudio(payload) if payload else Ignored("empty_audio")
+
+    def closed(self, code: int, detail: str = "") -> Sequence[AgentEvent]:
+        """The events of the socket's end."""
+        return (AgentClosed(code, printable(detail, MAX_CLOSE)),)
 
     def send(self, order: AgentOrder) -> bytes | None:
         """The message for one order; None where the protocol has no word for it in this mode."""

@@ -13,7 +13,17 @@ from typing import Final, Literal
 import pybase64
 from msgspec import Raw
 
-from bridge.agents.wire import UnsupportedFormat, audio_format, decode, encode, malformed, number, sound
+from bridge.agents.wire import (
+    MAX_CLOSE,
+    UnsupportedFormat,
+    audio_format,
+    decode,
+    encode,
+    malformed,
+    number,
+    printable,
+    sound,
+)
 from bridge.agents.xuna.messages import (
     CORRECTION,
     ERROR,
@@ -29,10 +39,11 @@ from bridge.agents.xuna.messages import (
     Message,
 )
 from bridge.agents.xuna.opening import Configured, initiation
-from bridge.agents.xuna.problems import problem
+from bridge.agents.xuna.problems import problem, problem_of_close
 from bridge.audio.formats import AudioFormat
 from bridge.call.events import (
     AgentAudio,
+    AgentClosed,
     AgentEvent,
     AgentInterrupted,
     AgentOrder,
@@ -106,6 +117,12 @@ class XunaStream:
             raise UnsupportedFormat("the agent changes its audio formats in the middle of a call")
         self._formats = output, ear
         return AgentReady(event.conversation_id, output, ear)
+
+    def closed(self, code: int, detail: str = "") -> Sequence[AgentEvent]:
+        """The events of the socket's end: in the dialect, what its close code means first."""
+        found = problem_of_close(code, detail) if self._elevenlabs else None
+        gone = AgentClosed(code, printable(detail, MAX_CLOSE))
+        return (gone,) if found is None else (found, gone)
 
     def send(self, order: AgentOrder) -> bytes | None:
         """The message for one order; None where the dialect has no word for it."""

@@ -10,11 +10,11 @@ import pytest
 
 from bridge.agents.wire import FORMATS, UnsupportedFormat
 from bridge.agents.xuna.opening import Configured
-from bridge.agents.xuna.problems import problem_of_close
 from bridge.agents.xuna.stream import Dialect, XunaStream
 from bridge.audio.formats import AudioFormat, Encoding
 from bridge.call.events import (
     AgentAudio,
+    AgentClosed,
     AgentEvent,
     AgentInterrupted,
     AgentOrder,
@@ -297,11 +297,12 @@ def test_orders_become_messages(order: AgentOrder, xuna: Any, elevenlabs: Any) -
 
 
 def test_close_codes_say_what_they_mean() -> None:
-    """1000 is a normal end, the errors have their words, and what is unknown is left to the caller."""
-    assert problem_of_close(1000, "bye") is None
-    assert problem_of_close(1006) is None
+    """1000 is a normal end, the dialect's errors have their words, and of others nothing is made up."""
+    for dialect, code in (("xuna", 1008), ("elevenlabs", 1000), ("elevenlabs", 1006)):
+        assert _opened(dialect).closed(code, "bye") == (AgentClosed(code, "bye"),)
     for code in (1002, 1008, 1011):
-        found = problem_of_close(code, "why\r\n")
-        assert found is not None
-        assert found.code == code
-        assert found.text.endswith("why")
+        problem, closed = _opened("elevenlabs").closed(code, "why\r\n")
+        assert isinstance(problem, AgentProblem)
+        assert problem.code == code
+        assert problem.text.endswith(": why")
+        assert closed == AgentClosed(code, "why")
