@@ -1,0 +1,239 @@
+"""The records of all calls, seen and changed by every instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.errors import StoreUnavailable
+from bridge.store.database import Database
+from bridge.store.document import Snapshot, merge, restore, snapshot
+from bridge.store.listing import Page, Wanted, list_calls
+from bridge.store.tables import ANSWERS, CALLS, ERASED, GRANTS, micros
+
+TERMINAL: Final = Status.COMPLETED.rank
+Records: TypeAlias = list[CallRecord]
+BATCH: Final = 200  # records that one transaction reads or removes
+REMEMBER_ERASED: Final = timedelta(days=30)  # longer than any instance keeps a snapshot unwritten
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Who has the call. ``won``: the one who asked; otherwise everything here is the winner's."""
+
+    won: bool
+    record: CallRecord
+    twiml: str | None
+
+    @property
+    def instance(self) -> str:
+        """The process that took the call."""
+        return self.record.instance
+
+
+class Calls:
+    """Every method may raise StoreUnavailable. ``any_id``: ours or the carrier's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
+        """Take a call for this instance: of all who offer the same carrier call id, one wins, and the others get what the
+        winner answered. A call that we placed is there already; it is taken by the first who brings TwiML.
+        """
+        values = snapshot(record, written_by=record.instance).row() | {"twiml": twiml}
+        insert = self._database.insert(CALLS).values(values).on_conflict_do_nothing().returning(CALLS.c.call_id)
+        async with self._database.write() as connection:
+            if (await connection.execute(insert)).first() is not None:
+                return Offered(won=True, record=record, twiml=twiml)
+            row = await _locked(connection, record.carrier_call_id) or await _locked(connection, record.call_id)
+            if row is None:
+                raise StoreUnavailable("the call was deleted while it was offered", hint="Ask again.")
+            stored = restore(row.document)
+            if row.call_id != record.call_id or row.twiml is not None or twiml is None or stored.status.terminal:
+                # An offer whose commit was not confirmed is made again: then the winner is ourselves.
+                own = row.call_id == record.call_id and row.twiml == twiml
+                return Offered(won=own, record=stored, twiml=row.twiml)
+            taken = merge(stored, record)
+            await _replace(connection, taken, {"twiml": twiml})
+            return Offered(won=True, record=taken, twiml=twiml)
+
+    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
+        """The answer to ``/twilio/after`` with this counter: ``twiml``, or what was answered the first time."""
+        insert = self._database.insert(ANSWERS).values(call_id=call_id, counter=counter, twiml=twiml)
+        async with self._database.write() as connection:
+            await connection.execute(insert.on_conflict_do_nothing())
+            found = select(ANSWERS.c.twiml).where(ANSWERS.c.call_id == call_id, ANSWERS.c.counter == counter)
+            return str((await connection.execute(found)).scalar_one())
+
+    async def get(self, any_id: str) -> CallRecord | None:
+        """The record, None where there is none."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(CALLS.c.document).where(_is(any_id)))).first()
+        return None if row is None else restore(row.document)
+
+    async def save(self, record: CallRecord) -> None:
+        """Write a record, merged with what is stored of it. (A live call's goes through the Writer.)"""
+        await self.write([snapshot(record)])
+
+    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
+        """Read, change and write in one step; the changed record, None where there is none. ``change`` must be quick; what it
+        does to the status and outcome obeys the record's own rules (``advance``, ``finish``).
+        """
+        async with self._database.write() as connection:
+            row = await _locked(connection, any_id)
+            if row is None:
+                return None
+            record = restore(row.document)
+            change(record)
+            await _replace(connection, record, {})
+            return record
+
+    async def write(self, snapshots: Sequence[Snapshot]) -> None:
+        """Write snapshots of different calls in one transaction, each only forward."""
+        async with self._database.write() as connection:
+            rows = [moved.row() for moved in await _moved(connection, snapshots)]
+            if not rows:
+                return
+            insert = self._database.insert(CALLS)
+            new: dict[str, Any] = {
+                name: insert.excluded[name] for name in rows[0] if name not in {"call_id", "created_us"}
+            }
+            new["carrier_call_id"] = func.coalesce(CALLS.c.carrier_call_id, insert.excluded.carrier_call_id)
+            await connection.execute(
+                insert.on_conflict_do_update(
+                    index_elements=[CALLS.c.call_id], set_=new, where=CALLS.c.rank <= insert.excluded.rank
+                ),
+                rows,
+            )
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        status: Status | None = None,
+        direction: Direction | None = None,
+        agent: str | None = None,
+        line: str | None = None,
+        number: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """Newest first, at most ``limit`` (1 to 200); ``number`` is either side's. Raises ValueError where ``cursor`` is none."""
+        wanted = Wanted(status, direction, agent, line, number, since, until)
+        async with self._database.read() as connection:
+            return await list_calls(connection, wanted, limit=limit, cursor=cursor)
+
+    async def unfinished(
+        self, *, instances: Sequence[str] | None = None, before: datetime | None = None, limit: int = BATCH
+    ) -> Records:
+        """Calls without a terminal status, oldest first: those of ``instances``, those offered before ``before``."""
+        tests: list[ColumnElement[bool]] = [CALLS.c.rank < TERMINAL]
+        if instances is not None:
+            tests.append(CALLS.c.instance.in_(instances))
+        if before is not None:
+            tests.append(CALLS.c.created_us < micros(before))
+        query = select(CALLS.c.document).where(*tests).order_by(CALLS.c.created_us).limit(limit)
+        async with self._database.read() as connection:
+            return [restore(row.document) for row in await connection.execute(query)]
+
+    async def delete(self, any_id: str) -> CallRecord | None:
+        """Remove a call that has ended, with all that belongs to it, for good: a snapshot that comes late does not bring it
+        back. What was removed (its recording is the caller's to remove), None where there is none or it is live.
+        """
+        async with self._database.write() as connection:
+            row = await _locked(connection, any_id)
+            if row is None or row.rank < TERMINAL:
+                return None
+            now = micros(datetime.now(UTC))
+            tombstone = self._database.insert(ERASED).values(call_id=row.call_id, erased_us=now)
+            await connection.execute(tombstone.on_conflict_do_nothing())
+            await _remove(connection, [row.call_id])
+            return restore(row.document)
+
+    async def expire(self, before: datetime, *, limit: int = BATCH) -> Records:
+        """Remove calls that ended and were offered before ``before``; at most ``limit``, oldest first: ask until none comes.
+        What was removed: recordings are the caller's to remove.
+        """
+        old = select(CALLS.c.call_id, CALLS.c.document).where(
+            CALLS.c.rank >= TERMINAL, CALLS.c.created_us < micros(before)
+        )
+        async with self._database.write() as connection:
+            rows = (await connection.execute(old.order_by(CALLS.c.created_us).limit(limit))).all()
+            await _remove(connection, [row.call_id for row in rows])
+            forgotten = micros(datetime.now(UTC) - REMEMBER_ERASED)
+            await connection.execute(delete(ERASED).where(ERASED.c.erased_us < forgotten))
+        return [restore(row.document) for row in rows]
+
+
+def _is(any_id: str) -> ColumnElement[bool]:
+    return or_(CALLS.c.call_id == any_id, CALLS.c.carrier_call_id == any_id)
+
+
+async def _locked(connection: AsyncConnection, any_id: str | None) -> Any:
+    if any_id is None:
+        return None
+    return (await connection.execute(select(CALLS).where(_is(any_id)).with_for_update())).first()
+
+
+async def _replace(connection: AsyncConnection, record: CallRecord, more: dict[str, Any]) -> None:
+    # written_by stays empty: the owner's next snapshot does not know of this change and must be merged with it.
+    values = snapshot(record).row() | more
+    await connection.execute(update(CALLS).where(CALLS.c.call_id == record.call_id).values(values))
+
+
+async def _remove(connection: AsyncConnection, call_ids: Sequence[str]) -> None:
+    for table in (ANSWERS, GRANTS, CALLS):
+        await connection.execute(delete(table).where(table.c.call_id.in_(call_ids)))
+
+
+async def _moved(connection: AsyncConnection, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """What to write: the snapshot itself where its writer alone has written the call so far, else both accounts merged."""
+    ids = [each.call_id for each in snapshots]
+    state = select(CALLS.c.call_id, CALLS.c.rank, CALLS.c.resumes, CALLS.c.steps, CALLS.c.written_by)
+    # In one order, so that two instances with the same calls at hand do not wait for each other in a ring.
+    locked = state.where(CALLS.c.call_id.in_(ids)).order_by(CALLS.c.call_id).with_for_update()
+    stored = {row.call_id: row for row in await connection.execute(locked)}
+    erased = set((await connection.execute(select(ERASED.c.call_id).where(ERASED.c.call_id.in_(ids)))).scalars())
+    owners = await _owners(connection, snapshots)
+    moved = []
+    for each in snapshots:
+        if each.call_id in erased:
+            continue
+        row = stored.get(each.call_id)
+        if row is not None and not _continues(row, each):
+            document = (
+                await connection.execute(select(CALLS.c.document).where(CALLS.c.call_id == each.call_id))
+            ).scalar_one()
+            each = snapshot(merge(restore(document), restore(each.document)))  # noqa: PLW2901
+        if owners.get(each.carrier_call_id or "", each.call_id) != each.call_id:
+            # Two instances took the same call while the store was away. Both accounts are kept; the first has the name.
+            each = replace(each, carrier_call_id=None)  # noqa: PLW2901
+        moved.append(each)
+    return moved
+
+
+async def _owners(connection: AsyncConnection, snapshots: Sequence[Snapshot]) -> dict[str, str]:
+    names = [each.carrier_call_id for each in snapshots if each.carrier_call_id is not None]
+    query = select(CALLS.c.carrier_call_id, CALLS.c.call_id).where(CALLS.c.carrier_call_id.in_(names))
+    owners = {row.carrier_call_id: row.call_id for row in await connection.execute(query)}
+    for each in snapshots:
+        if each.carrier_call_id is not None:
+            owners.setdefault(each.carrier_call_id, each.call_id)
+    return owners
+
+
+def _continues(row: Any, each: Snapshot) -> bool:
+    return bool(
+        each.written_by
+        and row.written_by == each.written_by
+        and row.rank < TERMINAL
+        and (row.rank, row.resumes, row.steps) <= (each.rank, each.resumes, each.steps)
+    )

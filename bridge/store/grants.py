@@ -1,0 +1,63 @@
+"""One-time grants: the proof that a media socket belongs to a call that we answered. Only their SHA-256 is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from sqlalchemy import delete, update
+
+from bridge.store.database import Database
+from bridge.store.tables import GRANTS, micros
+
+
+def fingerprint(token: str) -> str:
+    """What is kept of a token: its SHA-256, 64 hex digits. (A token of 128 random bits needs no salt.)"""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+class Grants:
+    """Minted by one instance, consumed once by any. Every method may raise StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def mint(
+        self, token_hash: str, *, carrier_call_id: str, account_id: str, call_id: str, expires_at: datetime
+    ) -> None:
+        """Keep a grant. The same again changes nothing."""
+        insert = self._database.insert(GRANTS).values(
+            token_hash=token_hash,
+            carrier_call_id=carrier_call_id,
+            account_id=account_id,
+            call_id=call_id,
+            expires_us=micros(expires_at),
+        )
+        async with self._database.write() as connection:
+            await connection.execute(insert.on_conflict_do_nothing())
+
+    async def consume(self, token_hash: str, *, carrier_call_id: str, account_id: str, now: datetime) -> str | None:
+        """Our id of the call that the grant admits to; None where there is no such grant for that call and account, or it has
+        expired or been consumed. Of all who ask at once, one gets it.
+        """
+        moment = micros(now)
+        claim = (
+            update(GRANTS)
+            .where(
+                GRANTS.c.token_hash == token_hash,
+                GRANTS.c.carrier_call_id == carrier_call_id,
+                GRANTS.c.account_id == account_id,
+                GRANTS.c.expires_us > moment,
+                GRANTS.c.consumed_us.is_(None),
+            )
+            .values(consumed_us=moment)
+            .returning(GRANTS.c.call_id)
+        )
+        async with self._database.write() as connection:
+            row = (await connection.execute(claim)).first()
+        return None if row is None else str(row.call_id)
+
+    async def purge(self, now: datetime) -> int:
+        """Forget what has expired; how many."""
+        async with self._database.write() as connection:
+            return (await connection.execute(delete(GRANTS).where(GRANTS.c.expires_us <= micros(now)))).rowcount

@@ -1,0 +1,59 @@
+"""Who is alive: the running processes of a deployment, and how many calls they have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from bridge.store.database import Database
+from bridge.store.tables import INSTANCES
+
+ALIVE: Final = timedelta(seconds=15)  # without a sign of life; a beat is due every few seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One process. Its id is of one run: a restarted process has another."""
+
+    id: str
+    active_calls: int
+    draining: bool
+    alive: bool
+
+
+class Instances:
+    """Signs of life are timed by the database's clock. Every method may raise StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def beat(self, instance: str, *, active_calls: int, draining: bool = False) -> None:
+        """A sign of life."""
+        values = {"seen_us": self._database.now_us(), "active_calls": active_calls, "draining": draining}
+        insert = self._database.insert(INSTANCES).values(id=instance, **values)
+        async with self._database.write() as connection:
+            await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=values))
+
+    async def all(self, *, alive: timedelta = ALIVE) -> list[Instance]:
+        """Every instance that has not left or been forgotten. Those not ``alive`` died: their calls are to be reconciled."""
+        fresh = INSTANCES.c.seen_us > self._database.now_us() - alive // timedelta(microseconds=1)
+        query = select(INSTANCES, fresh.label("fresh")).order_by(INSTANCES.c.id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Instance(row.id, row.active_calls, bool(row.draining), bool(row.fresh)) for row in rows]
+
+    async def total(self, *, alive: timedelta = ALIVE) -> int:
+        """Calls in progress on all instances that are alive."""
+        return sum(each.active_calls for each in await self.all(alive=alive) if each.alive)
+
+    async def dead(self, *, alive: timedelta = ALIVE) -> list[str]:
+        """Instances that were never heard to leave, and are not heard any more."""
+        return [each.id for each in await self.all(alive=alive) if not each.alive]
+
+    async def leave(self, instance: str) -> None:
+        """It has ended as it should, or what it left behind is settled."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(INSTANCES).where(INSTANCES.c.id == instance))

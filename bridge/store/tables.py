@@ -1,0 +1,103 @@
+"""Every table. Times are whole microseconds since 1970 in UTC: exact, ordered and the same in both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+METADATA: Final = MetaData()
+SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up by itself only in an INTEGER key
+
+CALLS: Final = Table(
+    "calls",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("carrier_call_id", String, unique=True),
+    Column("direction", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("rank", SmallInteger, nullable=False),  # of the status: it only grows
+    Column("agent", String, nullable=False),
+    Column("line", String, nullable=False),
+    Column("from_number", String, nullable=False),
+    Column("to_number", String, nullable=False),
+    Column("outcome", String),
+    Column("instance", String, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("resumes", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),  # turns and events so far: how far an account of the call has come
+    Column(
+        "written_by", String, nullable=False
+    ),  # the instance whose snapshot this is, "" where several had a hand in it
+    Column("twiml", Text),  # the answer to the carrier's first question
+    Column("document", Text, nullable=False),  # the whole record, JSON
+)
+Index("calls_newest", CALLS.c.created_us, CALLS.c.call_id)
+Index("calls_from", CALLS.c.from_number)
+Index("calls_to", CALLS.c.to_number)
+Index("calls_unfinished", CALLS.c.created_us, sqlite_where=CALLS.c.rank < 3, postgresql_where=CALLS.c.rank < 3)
+
+ERASED: Final = Table(  # deleted by an operator: a snapshot that comes late must not bring the call back
+    "erased",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("erased_us", BigInteger, nullable=False),
+)
+
+ANSWERS: Final = Table(  # to /twilio/after: asked again with the same counter, the same TwiML
+    "answers",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("counter", Integer, primary_key=True),
+    Column("twiml", Text, nullable=False),
+)
+
+GRANTS: Final = Table(
+    "grants",
+    METADATA,
+    Column("token_hash", String, primary_key=True),
+    Column("carrier_call_id", String, nullable=False),
+    Column("account_id", String, nullable=False),
+    Column("call_id", String, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+    Column("consumed_us", BigInteger),
+)
+
+IDEMPOTENCY: Final = Table(
+    "idempotency",
+    METADATA,
+    Column("scope", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("body_hash", String, nullable=False),
+    Column("http_status", Integer),  # NULL: the first request is still under way
+    Column("response", Text),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
+COMMANDS: Final = Table(
+    "commands",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("instance", String, nullable=False, index=True),
+    Column("call_id", String, nullable=False),
+    Column("verb", String, nullable=False),
+    Column("args", Text, nullable=False),
+    Column("put_us", BigInteger, nullable=False),
+)
+
+INSTANCES: Final = Table(
+    "instances",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("active_calls", Integer, nullable=False),
+    Column("draining", Boolean, nullable=False),
+)
+
+
+def micros(moment: datetime) -> int:
+    """Whole microseconds since 1970. Raises TypeError where ``moment`` has no time zone."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
