@@ -7,6 +7,7 @@ from bridge.audio.sound import Sound, from_mulaw, from_samples, silence
 
 
 def tone(hz: float, *, rate: int, seconds: float = 1.0, peak: float = 0.5) -> Sound:
+    """A sine."""
     return from_samples(peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate), rate)
 
 

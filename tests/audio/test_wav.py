@@ -15,6 +15,7 @@ SAMPLES = 0.5 * np.sin(2 * np.pi * 440 * np.arange(800) / 8000)
 
 
 def riff(tag: int, bits: int, body: bytes, *, channels: int = 1, rate: int = 8000, extensible: bool = False) -> bytes:
+    """A file with these bytes as its sound."""
     width = bits // 8 * channels
     head = struct.pack("<HHIIHH", 0xFFFE if extensible else tag, channels, rate, rate * width, width, bits)
     if extensible:

@@ -13,6 +13,7 @@ SILENCE = bytes(2 * RATE)
 
 @pytest.fixture
 def conversation() -> Conversation:
+    """One whose greeting lasts 3 s."""
     one = Conversation(Dialogue(), rate=RATE)
     (greeting,) = one.open()
     assert isinstance(greeting, Say)

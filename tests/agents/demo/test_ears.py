@@ -19,6 +19,7 @@ def hear(ears: Ears, samples: np.ndarray) -> list[tuple[float, Change]]:
 
 @pytest.fixture(scope="module")
 def sentence() -> np.ndarray:
+    """A man's, of about 2 s."""
     return Voice("en-us+m3").render("I would like an appointment, please.", RATE).samples
 
 
