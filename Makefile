@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak lock clean
+.PHONY: setup demo test check bench soak prompts lock clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,9 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m bench.soak $(ARGS)
+
+prompts: setup # the bridge's own spoken clips, rendered anew
+	$(BIN)/python -m bench.prompts
 
 lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock

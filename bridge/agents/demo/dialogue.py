@@ -1,0 +1,86 @@
+"""What the demo agent says: a small script about an appointment. Pure: words in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+UNHEARD: Final = "(speech)"  # the caller said something, and nobody is here to make words of it
+DIGITS_READ: Final = 3  # of the caller's number
+MAX_REMINDERS: Final = 2  # "are you still there", before the agent gives up
+
+HOURS: Final = "We are open from nine in the morning to six, Monday to Friday. Would you like to make an appointment?"
+SLOTS: Final = (
+    "Gladly. This week there is Tuesday at nine, Wednesday at a quarter past two, Thursday at half past ten, "
+    "Friday at noon, and Friday at half past four. Which of them would suit you best?"
+)
+CONFIRM: Final = "Thursday at half past ten it is. Please press any key to confirm."
+BOOKED: Final = "Your appointment is booked. Thank you for calling. Goodbye."
+SCRIPT: Final = (HOURS, SLOTS, CONFIRM, BOOKED)
+KEYWORDS: Final = (
+    (("hour", "open", "close", "when"), 0),
+    (("appointment", "book", "visit"), 1),
+    (("monday", "tuesday", "wednesday", "thursday", "friday", "noon"), 2),
+    (("goodbye", "bye", "confirm"), 3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something to say. ``last``: the agent hangs up after it."""
+
+    text: str
+    last: bool = False
+
+
+class Dialogue:
+    """Where the conversation stands. ``phone_number``: the caller's, "" where withheld; ``greeting``: instead of its own."""
+
+    def __init__(self, *, phone_number: str = "", greeting: str | None = None) -> None:
+        self._number = phone_number
+        self._greeting = greeting
+        self._step = 0
+        self._reminders = 0
+
+    def open(self) -> Line:
+        """The greeting."""
+        if self._greeting:
+            return Line(self._greeting)
+        digits = "".join(character for character in self._number if character.isdigit())
+        caller = f"Your number ends in {' '.join(digits[-DIGITS_READ:])}. " if len(digits) >= DIGITS_READ else ""
+        return Line(f"Hello, this is the Callbridge demo. {caller}How can I help you?")
+
+    def answer(self, text: str) -> Line:
+        """The answer to what the caller said: by its words where they are known, else the script's next line."""
+        self._reminders = 0
+        said = text.lower()
+        for words, step in KEYWORDS:
+            if any(word in said for word in words):
+                return self._line(step)
+        return self._line(self._step)
+
+    def key(self) -> Line:
+        """The answer to a key."""
+        self._reminders = 0
+        if self._step == len(SCRIPT) - 1:
+            line = self._line(self._step)
+            return Line(f"You pressed a key. {line.text}", line.last)
+        return Line("You pressed a key. Please tell me how I can help you.")
+
+    def silence(self) -> Line:
+        """The caller has said nothing for a while."""
+        self._reminders += 1
+        if self._reminders > MAX_REMINDERS:
+            return Line("I cannot hear you. Please call again. Goodbye.", last=True)
+        return Line("Are you still there?")
+
+    def _line(self, step: int) -> Line:
+        self._step = min(step + 1, len(SCRIPT) - 1)
+        return Line(SCRIPT[step], last=step == len(SCRIPT) - 1)
+
+
+def from_variables(variables: Mapping[str, object], first_message: str | None) -> Dialogue:
+    """The dialogue for what an agent is told of a call (dynamic variables, overrides)."""
+    number = variables.get("phone_number", "")
+    return Dialogue(phone_number=number if isinstance(number, str) else "", greeting=first_message)
