@@ -99,7 +99,8 @@ def _allowed(host: str, port: int, base_url: str, websocket_hosts: Sequence[str]
         if named is None or named.port not in (None, port):
             continue
         name = _host(named).removeprefix("*")
-        if host == name or (len(name) > 1 and name.startswith(".") and host.endswith(name) and host != name):
+        below = len(name) > 1 and name.startswith(".")
+        if (host.endswith(name) and host != name) if below else host == name:
             return True
     return False
 
