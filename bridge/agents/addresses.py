@@ -57,7 +57,7 @@ def socket_url(
     if not isinstance(granted, str):
         raise refused("grants no socket URL", "Check base_url: is this the agent's API?")
     parts = _split(granted)
-    if parts is None or parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts is None or parts.scheme not in ("ws", "wss") or not _host(parts):
         raise refused("grants a socket URL that is no ws(s) address", "Check base_url: is this the agent's API?")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise refused("grants a socket URL with user information or a fragment", "Ask the provider why.")
