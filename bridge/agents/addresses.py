@@ -57,7 +57,7 @@ def socket_url(
     if not isinstance(granted, str):
         raise refused("grants no socket URL", "Check base_url: is this the agent's API?")
     parts = _split(granted)
-    if parts is None or parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts is None or parts.scheme not in ("ws", "wss") or not _host(parts):
         raise refused("grants a socket URL that is no ws(s) address", "Check base_url: is this the agent's API?")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise refused("grants a socket URL with user information or a fragment", "Ask the provider why.")
@@ -99,7 +99,8 @@ def _allowed(host: str, port: int, base_url: str, websocket_hosts: Sequence[str]
         if named is None or named.port not in (None, port):
             continue
         name = _host(named).removeprefix("*")
-        if host == name or (len(name) > 1 and name.startswith(".") and host.endswith(name) and host != name):
+        below = len(name) > 1 and name.startswith(".")
+        if (host.endswith(name) and host != name) if below else host == name:
             return True
     return False
 

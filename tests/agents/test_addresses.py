@@ -52,6 +52,8 @@ def test_sockets_on_the_agents_own_or_named_hosts_are_taken(url: str, hosts: lis
         "wss://[::1/",
         "wss://other.net:8443/",
         "wss://suffix.net/",
+        "wss://.suffix.net/",
+        "wss://./",
         "wss://notsuffix.net/",
         "wss://api.example.com/" + "x" * 9000,
     ],
