@@ -15,7 +15,9 @@ def amplitude(sound: npt.NDArray[np.int16], frequency: float, rate: int) -> floa
     edge = rate // 20
     samples = sound[edge:-edge].astype(np.float64)
     angle = 2 * np.pi * frequency * np.arange(edge, edge + len(samples)) / rate
-    fit, *_ = np.linalg.lstsq(np.stack([np.sin(angle), np.cos(angle)], axis=1), samples, rcond=None)
+    window = np.hanning(len(samples))  # else a louder tone beside it leaks in at -70 dB
+    basis = np.stack([np.sin(angle) * window, np.cos(angle) * window], axis=1)
+    fit, *_ = np.linalg.lstsq(basis, samples * window, rcond=None)
     return float(np.hypot(*fit))
 
 
