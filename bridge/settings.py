@@ -1,1 +1,0 @@
-"""Configuration: TOML and environment become frozen Settings; every mistake is reported at once."""
