@@ -1,0 +1,62 @@
+"""How loud telephone sound is, and how quiet it gets between words."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME: Final = 160  # samples of 20 ms at 8 kHz
+QUIETEST: Final = -96.0  # dB below full scale: one step of 16 bits, and what digital silence is taken for
+FULL_SCALE: Final = 32768.0
+
+
+@cache
+def mulaw_samples() -> NDArray[np.float32]:
+    """The 16-bit value of each of the 256 mu-law codes (ITU-T G.711, table 2), as float32, read-only."""
+    code = ~np.arange(256) & 0xFF
+    magnitude = ((((code & 15) << 3) + 132) << ((code >> 4) & 7)) - 132
+    values = np.where(code & 0x80, -magnitude, magnitude).astype(np.float32)
+    values.flags.writeable = False
+    return values
+
+
+def decibels(power: float) -> float:
+    """Mean square of 16-bit samples as dB below full scale, at least QUIETEST."""
+    return max(QUIETEST, 10 * math.log10(power / FULL_SCALE**2)) if power > 0 else QUIETEST
+
+
+class Minimum:
+    """The least value of the last few seconds, without keeping them: of each block of values only its least one.
+
+    ``lag`` blocks that are complete are not yet believed: what has just begun does not move the answer.
+    """
+
+    __slots__ = ("_block", "_blocks", "_count", "_kept", "_lag", "_least")
+
+    def __init__(self, *, block: int, blocks: int, lag: int = 0) -> None:
+        self._block = block  # values
+        self._kept = blocks + lag
+        self._lag = lag
+        self._blocks: list[float] = []
+        self._least = math.inf
+        self._count = 0
+
+    def add(self, value: float) -> None:
+        """One more value."""
+        if value < self._least:
+            self._least = value
+        self._count += 1
+        if self._count == self._block:
+            self._blocks.append(self._least)
+            del self._blocks[: -self._kept]
+            self._least = math.inf
+            self._count = 0
+
+    def value(self, default: float) -> float:
+        """The least of the blocks that count; ``default`` until there is one."""
+        counted = self._blocks[: -self._lag] if self._lag else self._blocks
+        return min(counted, default=default)
