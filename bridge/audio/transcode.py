@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.audio.formats import RATES, AudioFormat, Encoding
+from bridge.audio.formats import RATES, AudioFormat
 from bridge.audio.kernels import CKernel, Kernel, NumpyKernel, Stream
 from bridge.audio.resample import design
 from bridge.errors import ProtocolError, Reason
@@ -85,10 +85,9 @@ def _fastest() -> Kernel:
 
 
 def _check(format_: AudioFormat) -> None:
-    if format_.rate in RATES and format_.encoding in Encoding:
-        return
-    raise ProtocolError(
-        f"sound as {format_} cannot be converted",
-        reason=Reason.AGENT_FORMAT,
-        hint=f"Set the agent to one of {', '.join(Encoding)} at one of {', '.join(map(str, RATES))} Hz.",
-    )
+    if format_.rate not in RATES:
+        raise ProtocolError(
+            f"sound as {format_} cannot be converted",
+            reason=Reason.AGENT_FORMAT,
+            hint=f"Set the agent to one of {', '.join(map(str, RATES))} Hz.",
+        )
