@@ -112,7 +112,7 @@ class TwilioStream:
     def __init__(self) -> None:
         self._opened: PhoneOpened | None = None
         self._stopped = False
-        self._stream_sid = ""
+        self._live: str | None = None  # the stream's id, from its start to its stop
         self._media = b""  # the constant beginning of a message of sound
         self._tail = b""  # the constant end of every other message
 
@@ -128,6 +128,8 @@ class TwilioStream:
             parsed = _DECODER.decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return _unknown(message, error)
+        if isinstance(parsed, _MediaMessage) and parsed.stream_sid == self._live:  # nearly every message
+            return _sound(parsed.media)
         if self._stopped:
             return (Ignored("after_stop"),)
         if isinstance(parsed, _Connected):
@@ -136,16 +138,15 @@ class TwilioStream:
             return self._start(parsed.start)
         if self._opened is None:
             return (Ignored("before_start"),)
-        if parsed.stream_sid != self._stream_sid:
+        if parsed.stream_sid != self._live or isinstance(parsed, _MediaMessage):
             return (Ignored("wrong_stream"),)
-        if isinstance(parsed, _MediaMessage):
-            return _sound(parsed.media)
         if isinstance(parsed, _MarkMessage):
             return (PhoneReached(parsed.mark.name),)
         if isinstance(parsed, _DigitMessage):
             return _digit(parsed.dtmf)
         if isinstance(parsed, _StopMessage):
             self._stopped = True
+            self._live = None
             return (PhoneClosed(orderly=True, detail="stop"),)
         assert_never(parsed)
 
@@ -176,7 +177,7 @@ class TwilioStream:
                 hint="Twilio sends audio/x-mulaw at 8000 Hz; check what stands between Twilio and the bridge.",
             )
         self._opened = told
-        self._stream_sid = told.stream_id
+        self._live = told.stream_id
         sid = told.stream_id.encode()
         self._media = b'{"event":"media","streamSid":"' + sid + b'","media":{"payload":"'
         self._tail = b',"streamSid":"' + sid + b'"}'

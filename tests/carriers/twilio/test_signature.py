@@ -161,6 +161,11 @@ def test_an_upgrade_is_signed_over_a_socket_address(path: bytes, url: str, *, ve
     assert check.verify_upgrade(signed(url), path=path) is verdict
 
 
+def test_a_flood_of_fields_is_not_even_signed() -> None:
+    """More than a thousand fields are no request of Twilio's, whatever the signature."""
+    assert not checker().verify(signed("https://mycompany.com/x", "a"), path=b"/x", body=b"&".join([b"a="] * 1001))
+
+
 def admitted(header: str | None, body: bytes, content_type: str | None = MEDIA_TYPE) -> int:
     """How many fields the one door lets in."""
     return len(checker("https://a.example").admit(header, path=b"/x", content_type=content_type, body=body))

@@ -201,6 +201,11 @@ def test_what_is_no_key_is_refused(digit: Any) -> None:
         opened().receive(message("dtmf", digit=digit))
 
 
+def test_a_key_on_another_track_is_counted() -> None:
+    """A key that was not pressed by the caller is not the caller's."""
+    assert list(opened().receive(message("dtmf", track="outbound_track"))) == [Ignored("foreign_track")]
+
+
 def test_messages_that_twilio_may_add_are_counted() -> None:
     """An event of a new name is counted under one label, whatever its name and content."""
     for raw in (b'{"event":"video"}', b'{"event":"","media":7}', b'{"event":"x","start":[]}', b'{"event":"Media"}'):
