@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from bridge.call.record import CallRecord
-from bridge.errors import LocalError, StoreUnavailable
+from bridge.errors import StoreUnavailable
 from bridge.store import spool
 from bridge.store.backlog import MAX_BYTES, MAX_RECORDS, Backlog
 from bridge.store.calls import Calls
@@ -149,7 +149,7 @@ class Writer:
         while (record := self._backlog.next_live()) is not None:
             try:
                 self._backlog.hold(snapshot(record, written_by=record.instance))
-            except (TypeError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - as in _write
                 self._give_up(error)
             await asyncio.sleep(0)  # sound first: one record at a time
 
@@ -177,7 +177,9 @@ class Writer:
     async def _write(self, batch: list[Snapshot]) -> None:
         try:
             await self._calls.write(batch)
-        except (LocalError, ValueError) as error:
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug in one record must end neither the writer nor the process
             if len(batch) == 1:
                 self._give_up(error)
             else:  # one that no database takes must not hold up the others

@@ -37,24 +37,24 @@ class Server:
     """One cluster. ``freeze`` and ``thaw`` stop and continue all of its processes: it is there and does not answer."""
 
     def __init__(self, binaries: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="callbridge-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="callbridge-pg-"))
         account = _account()
-        self._as: dict[str, Any] = {}
+        self.account: dict[str, Any] = {}
         if os.geteuid() == 0:
             entry = pwd.getpwnam(account)
-            os.chown(self._folder, entry.pw_uid, entry.pw_gid)
-            self._as = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+            self.account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._binaries = binaries
         self._quiet: dict[str, Any] = {
-            "cwd": self._folder,
+            "cwd": self.folder,
             "stdout": subprocess.DEVNULL,
             "stderr": subprocess.DEVNULL,
-            **self._as,
+            **self.account,
         }
-        data = str(self._folder / "data")
+        data = str(self.folder / "data")
         initdb = [
             str(binaries / "initdb"),
             "-D",
@@ -78,7 +78,7 @@ class Server:
             "-h",
             "127.0.0.1",
             "-k",
-            str(self._folder),
+            str(self.folder),
         ]
         self._arguments += [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         self.start()
@@ -110,7 +110,7 @@ class Server:
     def remove(self) -> None:
         """End, and leave nothing behind."""
         self.stop()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
 
     def freeze(self) -> None:
         """Stop every process of the cluster where it stands."""
