@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from bridge.audio.formats import TELEPHONE, AudioFormat, Encoding
+from bridge.audio.formats import TELEPHONE
+from bridge.audio.g711 import decode_mulaw, encode_mulaw
 
 FULL_SCALE: Final = 32768.0  # of PCM16
 ZERO_CROSSINGS: Final = 24  # of the resampling kernel on each side: 70 dB down within a tenth of the band
 BETA: Final = 7.0  # Kaiser window: stop band about -70 dB
 CUTOFF: Final = 0.92  # of the lower Nyquist frequency, so that the transition ends before it
-BLOCK: Final = 8192  # output samples made at a time: bounds the memory that a long file takes
+BANK: Final = 1 << 18  # half the taps that are held at once (4 MB): bounds the memory that a long file takes
 VOICED_DB: Final = 30.0  # frames within this of the loudest count towards the level; pauses do not
 
 Samples = npt.NDArray[np.float64]
@@ -67,10 +69,7 @@ class Sound:
 
     def mulaw(self) -> bytes:
         """As the telephone has it: G.711 mu-law at 8 kHz, one byte a sample."""
-        from bridge.audio.transcode import Transcoder
-
-        encoder = Transcoder(AudioFormat(Encoding.PCM16, TELEPHONE.rate), TELEPHONE)
-        return encoder.process(self.at(TELEPHONE.rate).pcm)
+        return encode_mulaw(np.frombuffer(self.at(TELEPHONE.rate).pcm, dtype="<i2"))
 
 
 def from_samples(samples: Samples, rate: int) -> Sound:
@@ -81,10 +80,7 @@ def from_samples(samples: Samples, rate: int) -> Sound:
 
 def from_mulaw(payload: bytes) -> Sound:
     """The sound of G.711 mu-law bytes at 8 kHz."""
-    from bridge.audio.transcode import Transcoder
-
-    decoder = Transcoder(TELEPHONE, AudioFormat(Encoding.PCM16, TELEPHONE.rate))
-    return Sound(decoder.process(payload), TELEPHONE.rate)
+    return Sound(decode_mulaw(payload).astype("<i2").tobytes(), TELEPHONE.rate)
 
 
 def silence(seconds: float, rate: int) -> Sound:
@@ -109,13 +105,21 @@ def resample(samples: Samples, source: int, target: int) -> Samples:
 def _blocks(samples: Samples, source: int, target: int) -> Iterator[Samples]:
     band = CUTOFF * min(1.0, target / source)  # in units of the source's Nyquist frequency
     reach = int(np.ceil(ZERO_CROSSINGS / band))
+    up, down = target // gcd(source, target), source // gcd(source, target)
+    bank = _kernel(np.arange(up) / up, band, reach) if up * reach <= BANK else None
     padded = np.pad(samples, reach)
-    offsets = np.arange(-reach + 1, reach + 1)
-    total = round(samples.size * target / source)
-    for start in range(0, total, BLOCK):
-        where = np.arange(start, min(start + BLOCK, total)) * (source / target)
-        whole = np.minimum(np.floor(where).astype(np.int64), samples.size - 1)
-        distance = offsets[None, :] - (where - whole)[:, None]
-        window = np.i0(BETA * np.sqrt(np.clip(1 - (distance / reach) ** 2, 0, None))) / np.i0(BETA)
-        kernel = band * np.sinc(band * distance) * window
-        yield np.sum(padded[whole[:, None] + offsets[None, :] + reach] * kernel, axis=1)
+    offsets = np.arange(1, 2 * reach + 1)
+    total, step = round(samples.size * target / source), max(BANK // reach, 1)
+    for start in range(0, total, step):
+        where = np.arange(start, min(start + step, total)) * down
+        whole, phase = np.minimum(where // up, samples.size - 1), where % up
+        kernel = _kernel(phase / up, band, reach) if bank is None else bank[phase]
+        yield np.einsum("ij,ij->i", padded[whole[:, None] + offsets[None, :]], kernel)
+
+
+def _kernel(fraction: Samples, band: float, reach: int) -> Samples:
+    """One row of 2 * reach taps for each place between two samples."""
+    distance = np.arange(-reach + 1, reach + 1)[None, :] - fraction[:, None]
+    window = np.i0(BETA * np.sqrt(np.clip(1 - (distance / reach) ** 2, 0, None))) / np.i0(BETA)
+    taps: Samples = band * np.sinc(band * distance) * window
+    return taps

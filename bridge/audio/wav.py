@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from bridge.audio.formats import AudioFormat, Encoding
+from bridge.audio.g711 import decode_alaw, decode_mulaw
 from bridge.audio.sound import Sound, from_samples
 from bridge.errors import BridgeError
 
@@ -103,12 +103,8 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
 
 def _decode(body: bytes, tag: int, bits: int) -> npt.NDArray[np.float64] | None:
     if tag in (MULAW, ALAW) and bits == 8:
-        from bridge.audio.transcode import Transcoder
-
-        law = Encoding.MULAW if tag == MULAW else Encoding.ALAW
-        # G.711 knows no rate: 8000 on both ends keeps the converter from resampling.
-        decoder = Transcoder(AudioFormat(law, 8000), AudioFormat(Encoding.PCM16, 8000))
-        return np.frombuffer(decoder.process(body), "<i2").astype(np.float64) / 2**15
+        decode = decode_mulaw if tag == MULAW else decode_alaw
+        return decode(body).astype(np.float64) / 2**15
     if tag == FLOAT and bits in (32, 64):
         width = bits // 8
         values = np.frombuffer(body[: len(body) // width * width], f"<f{width}").astype(np.float64)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -138,6 +140,8 @@ async def _call(args: argparse.Namespace, speak: Speak | None) -> PhoneReport:
         max_duration_s=args.max_duration,
     )
     phone = SimulatedPhone(options, converse(turns, args.dtmf), watch=(lambda moment: None) if args.json else show)
+    with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C ends the command at once
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, phone.hang_up)
     try:
         report = await phone.call()
     finally:

@@ -61,23 +61,23 @@ class SimulatedPhone:
             await self._completed(http, "completed")
         return self.report
 
+    def hang_up(self) -> None:
+        """The caller puts the receiver down; ``call`` returns soon after."""
+        self._hung_up.set()
+        self._line.hang_up()
+
     async def _live(self, http: aiohttp.ClientSession, verbs: tuple[Verb, ...], url: str) -> None:
         async with asyncio.TaskGroup() as group:
-            clock = group.create_task(self._clock())
-            script = group.create_task(self._act())
+            tasks = [group.create_task(work) for work in (self._clock(), self._act(), self._patience())]
             try:
-                async with asyncio.timeout(self._options.max_duration_s):
-                    await self._follow(http, verbs, url)
-            except TimeoutError:
-                self.report.ended_by = "caller"
-                self._handset.note(Kind.CARRIER, f"hung up after {self._options.max_duration_s:.0f} s")
+                await self._follow(http, verbs, url)
             except PhoneFailure as error:
                 self.report.ended_by = "carrier"
                 self._handset.note(Kind.FAULT, str(error))
             self._handset.note(Kind.ENDED, f"by the {self.report.ended_by}")
             self._line.hang_up()
-            clock.cancel()
-            script.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _clock(self) -> None:
         origin = time.monotonic()
@@ -94,8 +94,12 @@ class SimulatedPhone:
 
     async def _act(self) -> None:
         await self._script(self._line)
-        self._hung_up.set()
-        self._line.hang_up()
+        self.hang_up()
+
+    async def _patience(self) -> None:
+        await asyncio.sleep(self._options.max_duration_s)
+        self._handset.note(Kind.CARRIER, f"the caller hangs up after {self._options.max_duration_s:.0f} s")
+        self.hang_up()
 
     def _digit(self, digit: str) -> None:
         if self._media is not None:

@@ -59,8 +59,8 @@ class Client:
 async def signed_url(server: DemoServer) -> str:
     """A fresh one."""
     async with aiohttp.ClientSession(server.base_url, headers={"xi-api-key": server.api_key}) as http:
-        async with http.get("/v1/convai/conversation/get-signed-url", params={"agent_id": server.agent_id}) as answer:
-            return str((await answer.json())["signed_url"])
+        answer = await http.get("/v1/convai/conversation/get-signed-url", params={"agent_id": server.agent_id})
+        return str((await answer.json())["signed_url"])
 
 
 def speech(pcm48: bytes, rate: int) -> list[str]:
@@ -141,16 +141,16 @@ async def test_a_signed_url_serves_once(server: DemoServer) -> None:
         with pytest.raises(InvalidStatus):
             await connect(bad, proxy=None)
     async with aiohttp.ClientSession(server.base_url, headers={"xi-api-key": "wrong"}) as http:
-        async with http.get("/v1/convai/conversation/get-signed-url", params={"agent_id": "demo"}) as answer:
-            assert answer.status == 401
+        answer = await http.get("/v1/convai/conversation/get-signed-url", params={"agent_id": "demo"})
+        assert answer.status == 401
 
 
 async def kura_session(server: DemoServer, **more: object) -> dict[str, Any]:
     """A fresh one."""
     async with aiohttp.ClientSession(server.base_url, headers={"Authorization": f"Bearer {server.api_key}"}) as http:
-        async with http.post("/api/v1/sessions", json={"assistant_id": server.assistant_id, **more}) as answer:
-            assert answer.status == 201
-            return dict(await answer.json())
+        answer = await http.post("/api/v1/sessions", json={"assistant_id": server.assistant_id, **more})
+        assert answer.status == 201
+        return dict(await answer.json())
 
 
 async def test_kura_talks_and_obeys_an_interrupt(server: DemoServer, question: bytes) -> None:
