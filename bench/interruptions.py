@@ -1,6 +1,6 @@
 """How soon speech over the agent is heard, and what else is taken for it: the table of ``docs/interruptions.md``.
 
-    python -m bench.interruptions [--hours 1] [--seed 1]
+python -m bench.interruptions [--hours 1] [--seed 1]
 """
 
 from __future__ import annotations
@@ -77,10 +77,14 @@ def cases(rng: np.random.Generator, *, voices: tuple[Voice, ...] = VOICES, echo:
                 loudness = min(NOISE_LEVELS[number % len(NOISE_LEVELS)], level - 15)
                 uplink = line_noise(rng, noise, seconds, loudness)
                 downlink = agent_speech(rng, seconds) if echo and number % 2 else silence(seconds)
-                place(uplink, echo_of(downlink, loss=float(rng.uniform(25, 45)), delay=float(rng.uniform(0.05, 0.3))), 0)
+                place(
+                    uplink, echo_of(downlink, loss=float(rng.uniform(25, 45)), delay=float(rng.uniform(0.05, 0.3))), 0
+                )
                 onset = int((LEAD + rng.uniform(0, 0.02)) * RATE)
                 place(uplink, said, onset)
-                yield Case(uplink, onset, downlink, f"{voice.name} {index} {level} {noise} {'echo' if number % 2 else ''}")
+                yield Case(
+                    uplink, onset, downlink, f"{voice.name} {index} {level} {noise} {'echo' if number % 2 else ''}"
+                )
 
 
 def starts(detector: SpeechDetector, uplink: Sound, downlink: Sound | None = None) -> list[SpeechStarted]:
@@ -111,7 +115,9 @@ def delays(sensitivity: str, rng: np.random.Generator, **choice: object) -> tupl
     return heard, missed, early
 
 
-def nobody(rng: np.random.Generator, seconds: float, disturbances: tuple[str, ...] = (*DISTURBANCES,)) -> Iterator[Sound]:
+def nobody(
+    rng: np.random.Generator, seconds: float, disturbances: tuple[str, ...] = (*DISTURBANCES,)
+) -> Iterator[Sound]:
     """A line on which nobody speaks, a minute at a time: every noise at every level, one disturbance each 3 s or so."""
     minutes = int(seconds / 60)
     for minute in range(minutes):
@@ -149,19 +155,24 @@ def cost(sound: Sound) -> tuple[float, float]:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.interruptions", description="Interruption detection, measured.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.interruptions", description="Interruption detection, measured."
+    )
     parser.add_argument("--hours", type=float, default=1.0, help="of line without a caller, for each row")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     seconds = max(60.0, options.hours * 3600)
-    print("| sensitivity | onsets | missed | early | p50 ms | p95 ms | false clears an hour: noise, coughs, clicks, keys, tones | echo only |")
+    print(
+        "| sensitivity | onsets | missed | early | p50 ms | p95 ms | false clears an hour: noise, coughs, clicks, keys, tones | echo only |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for sensitivity in Sensitivity:
         heard, missed, early = delays(sensitivity, np.random.default_rng(options.seed))
         detector = SpeechDetector(sensitivity)
         false = sum(len(starts(detector, line)) for line in nobody(np.random.default_rng(options.seed), seconds))
         echoes = sum(
-            len(starts(SpeechDetector(sensitivity), up, down)) for up, down in agent_alone(np.random.default_rng(options.seed), seconds)
+            len(starts(SpeechDetector(sensitivity), up, down))
+            for up, down in agent_alone(np.random.default_rng(options.seed), seconds)
         )
         p50, p95 = np.quantile(heard, (0.5, 0.95)) * 1000
         hours = int(seconds / 60) / 60

@@ -1,1 +1,351 @@
-"""Composition root: the only file that picks concrete classes."""
+"""Composition root: the only file that picks concrete classes. ``House`` is the running process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from bridge import settings as config
+from bridge.agents.demo.server import DemoServer
+from bridge.agents.kura.api import KuraAgent
+from bridge.agents.xuna.api import XunaAgent
+from bridge.audio.level import level
+from bridge.audio.prompts import Prompts
+from bridge.audio.transcode import Transcoder
+from bridge.call import events as e
+from bridge.call.plan import AgentRules, Line
+from bridge.call.ports import Agent
+from bridge.call.record import CallRecord
+from bridge.carriers.twilio.rest import TwilioRest
+from bridge.carriers.twilio.stream import TwilioStream
+from bridge.carriers.twilio.webhooks import Signature
+from bridge.errors import CarrierFailure
+from bridge.runtime.factory import SessionFactory
+from bridge.runtime.session import CallSession, Surroundings
+from bridge.runtime.switchboard import Limits, Switchboard
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.grants import Grants
+from bridge.store.writer import Writer
+from bridge.web.answers import MEDIA_PATH, Answers
+from bridge.web.grants import GrantOffice
+from bridge.web.health import health_routes
+from bridge.web.media import MediaDoor, MediaRules
+from bridge.web.problems import bridge_problem, http_problem
+from bridge.web.reception import Desk, Reception
+from bridge.web.server import FrontServer, front_protocol
+from bridge.web.twilio import TwilioRoutes
+
+HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
+FLUSH_S: Final = 5.0
+
+log = structlog.get_logger("bridge.app")
+
+
+def instance_name() -> str:
+    """Of this process: where it runs, and which one it is there."""
+    return f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+
+
+class House:
+    """Everything that one process has, put together and taken apart in order."""
+
+    def __init__(self, settings: config.Settings, *, host: str | None = None, port: int | None = None) -> None:
+        twilio = settings.carriers.twilio
+        assert settings.public_url is not None, "load with serving=True"
+        assert twilio is not None, "load with serving=True"
+        self.settings = settings
+        self.instance = instance_name()
+        self.host = host or settings.server.host
+        self.port = settings.server.port if port is None else port
+        self.ready = False
+        self.started = asyncio.Event()
+        self.switchboard = Switchboard(
+            Limits(
+                max_calls=settings.max_calls,
+                max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+                loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+            )
+        )
+        self.database = Database(settings.database_url)
+        self.calls = Calls(self.database)
+        self.writer = Writer(self.calls)
+        self.account_sid = twilio.account_sid
+        self.signature = Signature(
+            tokens=twilio.auth_token, public_url=settings.public_url, media_url=settings.media_url
+        )
+        self.rest = TwilioRest(
+            twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
+        )
+        self.agents: dict[str, Agent] = {}
+        self.reception: Reception | None = None
+        self._server: FrontServer | None = None
+
+    # ------------------------------------------------------------ parts
+
+    def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
+        agents: dict[str, Agent] = {}
+        for name, each in self.settings.agents.items():
+            if isinstance(each, config.XunaAgent):
+                agents[name] = XunaAgent(
+                    name=name,
+                    agent_id=each.agent_id,
+                    api_key=each.api_key or "",
+                    base_url=each.base_url,
+                    authentication=each.authentication,
+                    dialect=each.dialect,
+                    prompt=each.prompt,
+                    first_message=each.first_message,
+                    language=each.language,
+                    voice_id=each.voice_id,
+                    dynamic_variables=each.dynamic_variables,
+                    websocket_hosts=each.websocket_hosts,
+                    allow_insecure=each.allow_insecure,
+                    timeout_s=each.start_timeout_s,
+                )
+            elif isinstance(each, config.KuraAgent):
+                agents[name] = KuraAgent(
+                    name=name,
+                    assistant_id=each.assistant_id,
+                    api_key=each.api_key,
+                    base_url=each.base_url,
+                    language_code=each.language_code,
+                    metadata=each.metadata,
+                    websocket_hosts=each.websocket_hosts,
+                    allow_insecure=each.allow_insecure,
+                    timeout_s=each.start_timeout_s,
+                )
+            elif demo is not None:
+                agents[name] = XunaAgent(
+                    name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url
+                )
+        return agents
+
+    def _rules(self) -> dict[str, AgentRules]:
+        return {
+            name: AgentRules(
+                barge_in=each.barge_in,
+                guard_ms=each.barge_in_guard_ms,
+                uplink_chunk_ms=each.uplink_chunk_ms,
+                prewarm=each.prewarm,
+                start_timeout_s=each.start_timeout_s,
+            )
+            for name, each in self.settings.agents.items()
+        }
+
+    def lines(self) -> Mapping[str, Line]:
+        """How each number is answered."""
+        return {
+            line.number: Line(
+                number=line.number,
+                agents=(line.agent, *line.backup_agents),
+                fallback_say=line.fallback.say,
+                fallback_dial=line.fallback.dial,
+                max_duration_s=line.max_duration_s,
+                variables=line.variables,
+            )
+            for line in self.settings.lines
+        }
+
+    def _factory(self) -> SessionFactory:
+        surroundings = Surroundings(
+            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+        )
+        return SessionFactory(
+            surroundings=surroundings,
+            rules=self._rules(),
+            convert=Transcoder,
+            level=level,
+            prompts={str(name): clip for name, clip in Prompts.load().items()},
+        )
+
+    # ------------------------------------------------------------ what sessions ask for
+
+    def _saved(self, record: CallRecord) -> None:
+        self.writer.put(record)
+        if record.status.terminal and self.reception is not None:
+            self.reception.ended(record)
+
+    def _closing(self, session: CallSession, order: e.ClosePhone) -> None:
+        if order.then == "hangup" and session.record.carrier_call_id:
+            attached = session.record.started_at is not None
+            self.switchboard.spawn(
+                self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
+            )
+        log.info("call_ended", **summary(session.record))
+
+    async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
+        """Closing the stream ends the call; this is for the carrier that has lost track of it."""
+        await asyncio.sleep(delay)
+        if self.reception is not None and self.reception.has_hung_up(carrier_call_id):
+            return
+        try:
+            await self.rest.end(carrier_call_id)
+        except CarrierFailure as error:
+            log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
+
+    def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
+        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+
+    async def _takeover(self, call_id: str, instance: str) -> None:
+        log.info("call_taken_over", call_id=call_id, from_instance=instance)
+
+    # ------------------------------------------------------------ the process
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Everything that must be there before the first request, and its end after the last."""
+        async with contextlib.AsyncExitStack() as stack:
+            demo = None
+            if any(isinstance(each, config.DemoAgent) for each in self.settings.agents.values()):
+                demo = await stack.enter_async_context(DemoServer())
+            self.agents.update(self._agents(demo))
+            for agent in self.agents.values():
+                stack.push_async_callback(agent.close)
+            stack.push_async_callback(self.rest.close)
+            await self.database.migrate()
+            stack.push_async_callback(self.database.close)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = [group.create_task(self.writer.run(), name="store writer")]
+            running = asyncio.Event()
+            board = group.create_task(self.switchboard.run(running), name="switchboard")
+            await running.wait()
+            self.reception = Reception(self._desk())
+            self.ready = True
+            try:
+                yield
+            finally:
+                self.ready = False
+                board.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await board
+                await self.writer.close(FLUSH_S)
+                for task in tasks:
+                    task.cancel()
+
+    def _desk(self) -> Desk:
+        assert self.settings.public_url is not None
+        return Desk(
+            account_sid=self.account_sid,
+            instance=self.instance,
+            lines=self.lines(),
+            answers=Answers(self.settings.public_url, self.settings.media_url),
+            switchboard=self.switchboard,
+            factory=self._factory(),
+            calls=self.calls,
+            grants=GrantOffice(Grants(self.database)),
+            saved=self._saved,
+            transfers={name: place.number for name, place in self.settings.transfers.items()},
+            takeover=self._takeover,
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """The front door."""
+        assert self.reception is not None
+        routes: list[BaseRoute] = []
+        routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        routes += health_routes(self.switchboard, lambda: self.ready)
+        return routes
+
+    def door(self) -> MediaDoor:
+        """The door of the media socket."""
+        assert self.reception is not None
+
+        def verify(target: str, header: str | None) -> bool | None:
+            if header is None:
+                return None
+            path, _, query = target.partition("?")
+            return self.signature.verify_upgrade(header, path=path.encode("latin-1"), query=query.encode("latin-1"))
+
+        rules = MediaRules(
+            verify=verify,
+            require_signature=self.settings.stream_signature == "required",
+            open_stream=TwilioStream,
+            redeem=self.reception.redeem,
+        )
+        return MediaDoor(rules, self.switchboard.spawn)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Run until a signal has drained it."""
+        async with self.open():
+            app = Starlette(
+                routes=self.routes(), exception_handlers={HTTPException: http_problem, Exception: bridge_problem}
+            )
+            self._server = FrontServer(self._uvicorn(app), self._drain)
+            self._server.on_started = self._on_started
+            await self._server.serve(sockets)
+
+    def stop(self) -> None:
+        """What a signal does: the first one drains, the second one ends at once."""
+        if self._server is not None:
+            self._server.handle_exit(signal.SIGTERM, None)
+
+    def _uvicorn(self, app: Any) -> uvicorn.Config:
+        return uvicorn.Config(
+            app,
+            host=self.host,
+            port=self.port,
+            http=front_protocol(MEDIA_PATH, self.door().admit),
+            ws="websockets-sansio",
+            ws_max_size=64 * 1024,
+            ws_per_message_deflate=False,
+            ws_ping_interval=10.0,
+            ws_ping_timeout=10.0,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=2,
+            proxy_headers=False,
+        )
+
+    def _on_started(self, server: FrontServer) -> None:
+        for listener in server.servers:
+            for each in listener.sockets:
+                self.port = each.getsockname()[1]
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
+        self.started.set()
+        log.info("serving", host=self.host, port=self.port, instance=self.instance)
+
+    async def _drain(self) -> None:
+        await self.switchboard.drain(self.settings.drain_timeout_s)
+
+
+def summary(record: CallRecord) -> dict[str, Any]:
+    """The canonical line of a call: no number in full, no word of what was said."""
+    body = record.public()
+    return {
+        "call_id": record.call_id,
+        "carrier_call_id": record.carrier_call_id,
+        "direction": body["direction"],
+        "person": masked(record.person),
+        "line": masked(record.line),
+        "agent": record.agent,
+        "status": body["status"],
+        "outcome": body["outcome"],
+        "duration_s": body["duration_s"],
+        "turns": len(record.turns),
+        "resumes": record.resumes,
+        "latency": {key: value for key, value in body["latency"].items() if not isinstance(value, list)},
+        **record.detail.get("counts", {}),
+    }
+
+
+def masked(number: str) -> str:
+    """A phone number by its last two digits."""
+    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

@@ -26,7 +26,9 @@ QUIET_LINE: Final = -66.0  # dB: no line's noise is taken for less; digital sile
 FADE: Final = 0.5  # of a frame's evidence that a frame without voice takes away
 PAUSE: Final = 25  # frames: after 500 ms without speech it has ended
 STRAY: Final = 5  # frames: after 100 ms of nothing an onset was not that of what follows
-WARM_UP: Final = 10  # frames: the library calls the first 100 ms of any noise speech; it has them before the call begins
+WARM_UP: Final = (
+    10  # frames: the library calls the first 100 ms of any noise speech; it has them before the call begins
+)
 
 
 class Sensitivity(StrEnum):

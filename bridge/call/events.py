@@ -14,7 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from bridge.audio.formats import AudioFormat
-from bridge.errors import AgentFailure
+from bridge.call.record import Status
+from bridge.errors import AgentFailure, Reason
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -64,6 +65,13 @@ class PhoneClosed(Event, frozen=True):
 
 
 # ---------------------------------------------------------------- the agent leg tells
+
+
+class AgentProgress(Event, frozen=True):
+    """On the way to AgentReady: ``stage`` credential (we may connect) or socket (we are connected), and what it took."""
+
+    stage: str
+    ms: float
 
 
 class AgentReady(Event, frozen=True):
@@ -245,3 +253,128 @@ AgentEvent = (
     | AgentFailed
     | Ignored
 )
+
+# ---------------------------------------------------------------- what else can happen to a call
+
+
+class TimedOut(Event, frozen=True):
+    """The timer ``name`` that StartTimer set has run out."""
+
+    name: str
+
+
+class CarrierEnded(Event, frozen=True):
+    """The carrier says that the call is over (status callback, action request)."""
+
+    reason: Reason
+    status: Status = Status.COMPLETED
+
+
+class StreamPromised(Event, frozen=True):
+    """The carrier was answered with a new media stream for this call: the old one, if any, no longer counts.
+
+    ``patience``: seconds for which the agent is kept meanwhile.
+    """
+
+    patience: float
+
+
+class PhoneAlive(Event, frozen=True):
+    """The carrier's socket answered ProbePhone: it reads, so marks that are missing are lost and not late."""
+
+
+class PhoneStalled(Event, frozen=True):
+    """The carrier's socket did not answer ProbePhone, or does not take what we send: it does not read."""
+
+
+class Garbage(Event, frozen=True):
+    """A message of one leg that could not be understood. ``fatal``: the leg cannot go on after it."""
+
+    side: str  # phone | agent
+    reason: Reason
+    fatal: bool = False
+
+
+class EndRequested(Event, frozen=True):
+    """Somebody wants the call to end: operator, tool, drain, dialler. ``prompt``: spoken before; "" for none.
+
+    ``after_words``: what is queued at the phone is heard first.
+    """
+
+    reason: Reason
+    after_words: bool = False
+    prompt: str = ""
+
+
+class TransferRequested(Event, frozen=True):
+    """The call goes on to ``target`` (a name of the configuration), and leaves the agent."""
+
+    target: str
+    reason: Reason
+
+
+class Superseded(Event, frozen=True):
+    """Another instance has the call's stream: this one lets go of it and of its record."""
+
+
+class SpeechDetected(Event, frozen=True):
+    """The bridge itself heard the caller begin to speak while the agent's sound was unplayed."""
+
+    confidence: float = 1.0
+
+
+# ---------------------------------------------------------------- orders that no translator sees
+
+
+class ConnectAgent(Order, frozen=True):
+    """Get a session of the agent ``name`` and open its socket; answer with AgentReady or AgentFailed."""
+
+    name: str
+    attempt: int  # 1 for the first of the call
+    resumed: bool  # there is a conversation to go on with
+
+
+class DropAgent(Order, frozen=True):
+    """Close the agent's socket, or stop trying, and give the session back. ``stopped``: it was told before."""
+
+    stopped: bool
+
+
+class ClosePhone(Order, frozen=True):
+    """Close the media stream; the carrier then asks what follows: ``then`` is hangup, fallback or transfer."""
+
+    then: str
+    target: str = ""
+
+
+class ProbePhone(Order, frozen=True):
+    """Find out whether the carrier still reads its socket: answer with PhoneAlive or PhoneStalled."""
+
+
+class StartTimer(Order, frozen=True):
+    """Answer with TimedOut(name) after so many seconds; a running timer of that name is replaced."""
+
+    name: str
+    seconds: float
+
+
+class StopTimer(Order, frozen=True):
+    """Forget the timer."""
+
+    name: str
+
+
+class Save(Order, frozen=True, gc=False):
+    """The record has changed: hand it to the store and to whoever looks on."""
+
+
+class RunTool(Order, frozen=True):
+    """Run a tool for the agent and answer it with SendToolResult."""
+
+    tool_call_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class Ended(Order, frozen=True, gc=False):
+    """The call is over: both legs are closed, nothing follows."""

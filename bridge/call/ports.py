@@ -71,6 +71,10 @@ class AgentStream(Protocol):
         """The message for one order; None where this agent's protocol has no word for it."""
         ...
 
+    def closed(self, code: int, detail: str) -> Sequence[AgentEvent]:
+        """What it means that the socket was closed with ``code``: AgentClosed last, AgentProblem before it where that is a fault."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Brief:

@@ -1,0 +1,163 @@
+"""The rules of talking: the agent's sound and texts, the caller's words, and one speaking over the other."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.call import events as e
+from bridge.call.agent_leg import agent_left, attempt_failed, recover
+from bridge.call.ending import cut_off
+from bridge.call.state import PROMPT_TURN, Call, Leg
+from bridge.errors import Reason
+
+MAX_LATENCIES: Final = 400  # of one kind in one record
+
+
+def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
+    """The agent's sound goes to the phone as it comes, unless it belongs to a turn that was interrupted."""
+    if call.agent is not Leg.OPEN or call.downlink is None:
+        return []
+    call.garbage["agent"].good()
+    call.problem = None
+    call.last_sign = now
+    if not call.gate.admits(event.event_id, now):
+        return []
+    sound = call.downlink.process(event.payload)
+    if not sound:
+        return []
+    answered(call, now)
+    turn = call.turns.agent_sound(int(now * 1000))
+    call.policy.agent_sound(turn, now)
+    orders: list[e.Order] = list(call.playback.offer(sound, turn, now))
+    return orders + call.mark_later() if call.phone is Leg.OPEN else orders
+
+
+def answered(call: Call, now: float) -> None:
+    """The agent's sound goes out: how long had the caller waited for it?"""
+    latency = call.record.latency
+    if latency.first_word_ms is None and call.phone is Leg.OPEN:
+        latency.first_word_ms = round((now - call.opened_at) * 1000, 1)
+    ended = call.listening.ended_at
+    if ended is not None and not call.listening.speaking(now):
+        if len(latency.response_ms) < MAX_LATENCIES:
+            latency.response_ms.append(round((now - ended) * 1000, 1))
+        call.listening.forget()
+    call.reassured = False
+
+
+def agent_text(call: Call, event: e.AgentText, now: float) -> list[e.Order]:
+    """What the agent says, in words."""
+    call.last_sign = now
+    call.turns.agent_text(event.text, int(now * 1000), final=event.final)
+    return [e.Save()] if event.final else []
+
+
+def agent_text_corrected(call: Call, event: e.AgentTextCorrected, now: float) -> list[e.Order]:
+    """The agent's own account of what of an interrupted turn was said."""
+    call.last_sign = now
+    call.turns.agent_corrected(event.original, event.corrected)
+    return [e.Save()]
+
+
+def caller_text(call: Call, event: e.CallerText, now: float) -> list[e.Order]:
+    """What the caller said. Where nobody else reports interruptions, words over unplayed sound are one."""
+    call.last_sign = now
+    orders = _decide(call, "transcript", None, now) if event.text.strip() else []
+    call.turns.caller_text(event.text, int(now * 1000), final=event.final)
+    return [*orders, e.Save()] if event.final else orders
+
+
+def agent_turn_complete(call: Call, event: e.AgentTurnComplete, now: float) -> list[e.Order]:
+    """Both texts of an exchange in full."""
+    call.last_sign = now
+    call.gate.turn_complete()
+    call.turns.complete(event.caller_text, event.agent_text, int(now * 1000))
+    return [e.Save()]
+
+
+def agent_interrupted(call: Call, event: e.AgentInterrupted, now: float) -> list[e.Order]:
+    """The agent heard the caller speak over it."""
+    call.last_sign = now
+    return _decide(call, "agent", event.event_id, now)
+
+
+def speech_detected(call: Call, event: e.SpeechDetected, now: float) -> list[e.Order]:
+    """The bridge heard the caller speak over the agent."""
+    return _decide(call, "local", None, now)
+
+
+def _decide(call: Call, source: str, event_id: int | None, now: float) -> list[e.Order]:
+    unplayed = call.playback.unplayed(now)
+    if not call.policy.decide(source, unplayed=unplayed, now=now).accepted:
+        return []
+    heard = {
+        turn: call.playback.fraction_heard(turn, now) or 0.0
+        for turn in call.playback.turns_unplayed(now)
+        if turn != PROMPT_TURN
+    }
+    orders: list[e.Order] = list(call.playback.clear(now))
+    if call.downlink is not None:
+        call.downlink.reset()
+    if source == "agent" or call.gate.numbered:
+        call.gate.interrupted(event_id)
+    if source != "agent" and call.agent is Leg.OPEN and call.gate.in_turn:
+        orders.append(e.SendInterrupt())
+        if not call.gate.numbered:
+            call.gate.told_to_stop(now)
+    call.turns.interrupted(heard)
+    onset = call.listening.onset_at
+    facts: dict[str, object] = {"by": source, "unplayed": unplayed}
+    if onset is not None and unplayed and call.listening.speaking(now):
+        took = round((now - onset) * 1000, 1)
+        facts["took_ms"] = took
+        if len(call.record.latency.interruption_ms) < MAX_LATENCIES:
+            call.record.latency.interruption_ms.append(took)
+    call.note("interruption", now, **facts)
+    return [*orders, e.Save()]
+
+
+def agent_ping(call: Call, event: e.AgentPing, now: float) -> list[e.Order]:
+    """Answered at once: an agent takes a missing pong for a dead line."""
+    call.garbage["agent"].good()
+    return [e.SendPong(event.event_id)]
+
+
+def agent_tool_call(call: Call, event: e.AgentToolCall, now: float) -> list[e.Order]:
+    """The agent asks for a tool over its socket."""
+    call.last_sign = now
+    call.note("tool_call", now, name=event.name[:64])
+    return [e.RunTool(event.tool_call_id, event.name, event.arguments)]
+
+
+def agent_expired(call: Call, event: e.AgentExpired, now: float) -> list[e.Order]:
+    """The agent's session has run out: that ends the call."""
+    if call.connecting:
+        return attempt_failed(call, Reason.AGENT_SESSION_ERROR, "the agent's session ran out before it was ready", now)
+    if call.agent is not Leg.OPEN:
+        return []
+    call.note("agent_expired", now, reason=event.reason[:64])
+    return agent_left(call, Reason.AGENT_IDLE, now)
+
+
+def agent_problem(call: Call, event: e.AgentProblem, now: float) -> list[e.Order]:
+    """The agent reports an error. It is a loss when the socket closes after it, or before the agent was ready."""
+    call.note("agent_problem", now, code=event.code)
+    if call.connecting:
+        return attempt_failed(call, Reason.AGENT_SESSION_ERROR, "the agent reported an error before it was ready", now)
+    call.problem = event
+    return [e.Save()]
+
+
+def garbled(call: Call, event: e.Garbage, now: float) -> list[e.Order]:
+    """One message of a leg made no sense: skipped and counted; a second's worth ends the leg."""
+    too_much = call.garbage[event.side].bad(now) or event.fatal
+    if not too_much:
+        return []
+    call.note("garbage", now, side=event.side, reason=str(event.reason))
+    if event.side == "agent":
+        if call.connecting:
+            return attempt_failed(call, event.reason, "the agent's first messages cannot be understood", now)
+        return recover(call, event.reason, now) if call.agent is Leg.OPEN else []
+    if call.phone is not Leg.OPEN and not event.fatal:
+        return []
+    return cut_off(call, event.reason, "goodbye_trouble", now)

@@ -1,0 +1,61 @@
+"""Makes sessions: the plan of a call from its line and agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bridge.audio.formats import AudioFormat
+from bridge.call.interruption import InterruptionPolicy
+from bridge.call.plan import AgentRules, CallPlan, Conversion, Line
+from bridge.call.record import CallRecord
+from bridge.runtime.session import CallSession, Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFactory:
+    """Everything that the calls of this instance share."""
+
+    surroundings: Surroundings
+    rules: Mapping[str, AgentRules]  # by agent
+    convert: Callable[[AudioFormat, AudioFormat], Conversion]
+    level: Callable[[bytes], float]
+    prompts: Mapping[str, bytes]
+
+    def make(
+        self,
+        record: CallRecord,
+        line: Line,
+        *,
+        agent: str | None = None,
+        variables: Mapping[str, str | int | float | bool] | None = None,
+        overrides: Mapping[str, str] | None = None,
+        history: str | None = None,
+    ) -> CallSession:
+        """A session for a call that was admitted. ``history``: what was said in it before, in another process."""
+        agents = line.agents if agent is None else (agent, *(name for name in line.agents if name != agent))
+        rules = self.rules[agents[0]]
+        plan = CallPlan(
+            agents=agents,
+            convert=self.convert,
+            level=self.level,
+            prompts=self.prompts,
+            prewarm=rules.prewarm,
+            has_fallback=line.has_fallback,
+            start_timeout_s=rules.start_timeout_s,
+            max_duration_s=line.max_duration_s,
+            uplink_chunk_ms=rules.uplink_chunk_ms,
+            resumed=history is not None,
+        )
+        age = (datetime.now(UTC) - record.created_at).total_seconds()
+        return CallSession(
+            record,
+            plan,
+            InterruptionPolicy(rules.barge_in),
+            self.surroundings,
+            variables={**line.variables, **(variables or {})},
+            brief_overrides=overrides,
+            history=history or "",
+            age_s=max(age, 0.0),
+        )

@@ -1,0 +1,413 @@
+"""One call from offer to end. START READING HERE.
+
+A session owns everything of one call that runs: the two sockets, the timers, the tasks that fetch and release agents.
+It decides nothing. What happens is told to the CallMachine, and what the machine orders is done::
+
+    phone socket -> carrier stream.receive -> machine (converts, decides) -> agent stream.send   -> agent socket
+    agent socket -> agent stream.receive   -> machine (converts, decides) -> carrier stream.send -> phone socket
+
+Everything but connecting is synchronous: a frame goes from one socket to the other within one callback, with no task,
+queue or lock between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from bridge.call import events as e
+from bridge.call.interruption import InterruptionPolicy
+from bridge.call.machine import CallMachine
+from bridge.call.plan import CallPlan
+from bridge.call.ports import Agent, AgentStream, Brief, PhoneStream, Session
+from bridge.call.record import CallRecord
+from bridge.errors import AgentFailure, ProtocolError, Reason
+from bridge.runtime.sockets import Socket, connect
+
+RELEASE_S: Final = 5.0  # giving back an agent's session may take this long after the end
+CONNECT_S: Final = 30.0  # the machine's own timer is shorter; this one holds if it were not
+
+log = structlog.get_logger("bridge.session")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a session needs of the house. ``saved`` and ``closing`` are called in the event loop and never block."""
+
+    agents: Mapping[str, Agent]
+    saved: Callable[[CallRecord], None]  # the record has changed
+    closing: Callable[
+        [CallSession, e.ClosePhone], None
+    ]  # the phone's stream was closed: see to it that the line is, too
+    run_tool: Callable[[CallSession, e.RunTool], None]
+    resume_message: str = "Sorry, I was gone for a moment. Please go on."
+
+
+@dataclass(slots=True)
+class AgentLink:
+    """One attempt to reach an agent, and the socket that came of it."""
+
+    agent: Agent
+    task: asyncio.Task[None] | None = None
+    session: Session | None = None
+    socket: Socket | None = None
+    stream: AgentStream | None = None
+    counted: dict[str, int] = field(default_factory=dict)
+
+
+class CallSession:
+    """One call. Made by the switchboard, which awaits ``run``."""
+
+    def __init__(
+        self,
+        record: CallRecord,
+        plan: CallPlan,
+        policy: InterruptionPolicy,
+        surroundings: Surroundings,
+        *,
+        variables: Mapping[str, str | int | float | bool],
+        brief_overrides: Mapping[str, str] | None = None,
+        history: str = "",
+        age_s: float = 0.0,
+    ) -> None:
+        self.machine = CallMachine(plan, record, policy)
+        self.plan = plan
+        self.ended = asyncio.Event()
+        self.phone_socket: Socket | None = None
+        self.facts: dict[str, Any] = {}  # what the front door keeps about the call: grants, answers given
+        self._phone_stream: PhoneStream | None = None
+        self._variables = dict(variables)
+        self._overrides = dict(brief_overrides or {})
+        self._history = history
+        self._surroundings = surroundings
+        self._link: AgentLink | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._loop = asyncio.get_running_loop()
+        self._t0 = self._loop.time() - age_s
+        self._group: asyncio.TaskGroup | None = None
+        self._probe: asyncio.TimerHandle | None = None
+        self._perform: dict[type[e.Order], Callable[[Any], None]] = {
+            e.PlayAudio: self._to_phone,
+            e.PlayMark: self._to_phone,
+            e.ClearAudio: self._to_phone,
+            e.SendAudio: self._to_agent,
+            e.SendPong: self._to_agent,
+            e.SendActivity: self._to_agent,
+            e.SendInterrupt: self._to_agent,
+            e.SendStop: self._to_agent,
+            e.SendToolResult: self._to_agent,
+            e.SendText: self._to_agent,
+            e.SendContext: self._to_agent,
+            e.StartTimer: self._start_timer,
+            e.StopTimer: self._stop_timer,
+            e.ConnectAgent: self._connect_agent,
+            e.DropAgent: self._drop_agent,
+            e.ClosePhone: self._close_phone,
+            e.ProbePhone: self._probe_phone,
+            e.RunTool: self._run_tool,
+            e.Save: self._save,
+            e.Ended: self._end,
+        }
+
+    @property
+    def record(self) -> CallRecord:
+        """The account of the call."""
+        return self.machine.record
+
+    @property
+    def now(self) -> float:
+        """Seconds since the offer, on the monotonic clock."""
+        return self._loop.time() - self._t0
+
+    async def run(self) -> None:
+        """The whole life of the call: returns when both legs are closed and the agent's session is given back."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._do(self.machine.start(self.now))
+            await self.ended.wait()
+            for timer in self._timers.values():
+                timer.cancel()
+            self._timers.clear()
+        self._group = None
+
+    def handle(self, event: e.Event) -> None:
+        """Something happened: let the machine decide and do what it orders."""
+        try:
+            self._do(self.machine.handle(event, self._loop.time() - self._t0))
+        except Exception:
+            # Our own bug. It must end this call, loudly, and no other: a callback has nobody above it to raise to.
+            log.exception("call_failed", call_id=self.record.call_id, event_type=type(event).__name__)
+            self._fail()
+
+    def perform(self, order: e.Order) -> None:
+        """Do one order that comes from outside the machine (a tool's answer)."""
+        self._perform[type(order)](order)
+
+    def _fail(self) -> None:
+        if not self.machine.over:
+            self._do(self.machine.handle(e.EndRequested(Reason.INTERNAL_ERROR), self.now))
+
+    def _do(self, orders: list[e.Order]) -> None:
+        perform = self._perform
+        for order in orders:
+            perform[type(order)](order)
+
+    # ------------------------------------------------------------ the phone
+
+    def attach_phone(self, socket: Socket, stream: PhoneStream, opened: e.PhoneOpened) -> None:
+        """The carrier's media socket has proved that it belongs to this call. An earlier one no longer counts."""
+        old = self.phone_socket
+        self.phone_socket = socket
+        self._phone_stream = stream
+        socket.receiver = PhoneReceiver(self, socket, stream)
+        if old is not None and old is not socket:
+            old.close(1000, "replaced")
+        self.handle(opened)
+
+    def detach_phone(self) -> None:
+        """The carrier was promised another stream: what the old socket still says changes nothing."""
+        old, self.phone_socket = self.phone_socket, None
+        if old is not None:
+            old.receiver = None
+            old.close(1000, "replaced")
+
+    def _to_phone(self, order: e.PlayAudio | e.PlayMark | e.ClearAudio) -> None:
+        if self.phone_socket is not None and self._phone_stream is not None:
+            self.phone_socket.send(self._phone_stream.send(order))
+
+    def _close_phone(self, order: e.ClosePhone) -> None:
+        if self.phone_socket is not None:
+            self.phone_socket.close(1000)
+        self._surroundings.closing(self, order)
+
+    def _probe_phone(self, order: e.ProbePhone) -> None:
+        if self.phone_socket is not None:
+            self.phone_socket.ping()
+            self._probe = self._loop.call_later(5.0, self._probe_failed, self.phone_socket)
+
+    def _probe_failed(self, socket: Socket) -> None:
+        if socket is self.phone_socket:
+            self.handle(e.PhoneStalled())
+            socket.abort()
+
+    def phone_answered(self) -> None:
+        """The carrier's socket answered a ping."""
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+            self.handle(e.PhoneAlive())
+
+    # ------------------------------------------------------------ the agent
+
+    def _to_agent(self, order: Any) -> None:
+        link = self._link
+        if link is not None and link.socket is not None and link.stream is not None:
+            message = link.stream.send(order)
+            if message is not None:
+                link.socket.send(message)
+
+    def _connect_agent(self, order: e.ConnectAgent) -> None:
+        link = AgentLink(self._surroundings.agents[order.name])
+        self._link = link
+        link.task = self._spawn(self._reach(link, resumed=order.resumed))
+
+    def brief(self, *, resumed: bool) -> Brief:
+        """What the agent is told about this call."""
+        record = self.record
+        outbound = record.direction == "outbound"
+        variables = dict(self._variables)
+        overrides = dict(self._overrides)
+        if resumed:
+            said = "\n".join(part for part in (self._history, self.machine.call.turns.transcript()) if part)
+            variables["previous_transcript"] = said[-8000:]
+            overrides["first_message"] = self._surroundings.resume_message
+        return Brief(
+            call_id=record.call_id,
+            carrier_call_id=record.carrier_call_id or "",
+            direction=str(record.direction),
+            phone_number=record.person,
+            called_number=record.from_number if outbound else record.to_number,
+            variables=variables,
+            first_message=overrides.get("first_message"),
+            prompt=overrides.get("prompt"),
+            language=overrides.get("language"),
+            voice_id=overrides.get("voice_id"),
+        )
+
+    async def _reach(self, link: AgentLink, *, resumed: bool) -> None:
+        began = self.now
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                link.session = await link.agent.open(self.brief(resumed=resumed))
+                self.handle(e.AgentProgress("credential", (self.now - began) * 1000))
+                link.stream = link.session.stream
+                receiver = AgentReceiver(self, link)
+                link.socket = await connect(link.session.url, receiver, timeout_s=CONNECT_S)
+                for message in link.stream.open():
+                    link.socket.send(message)
+                self.handle(e.AgentProgress("socket", (self.now - began) * 1000))
+        except AgentFailure as failure:
+            log.warning(
+                "agent_failed",
+                call_id=self.record.call_id,
+                agent=link.agent.name,
+                reason=failure.reason,
+                error=str(failure),
+                hint=failure.hint,
+            )
+            self._lost(link, failure)
+        except TimeoutError:
+            self._lost(link, AgentFailure("the agent did not answer", reason=Reason.AGENT_TIMEOUT))
+        except Exception:
+            log.exception("call_failed", call_id=self.record.call_id)
+            self._fail()
+
+    def _lost(self, link: AgentLink, failure: AgentFailure) -> None:
+        if link is self._link:
+            self._part(link, stopped=False)
+            self.handle(e.AgentFailed(failure))
+
+    def _drop_agent(self, order: e.DropAgent) -> None:
+        if self._link is not None:
+            self._part(self._link, stopped=order.stopped)
+
+    def _part(self, link: AgentLink, *, stopped: bool) -> None:
+        self._link = None
+        task = link.task
+        if task is not None and not task.done() and task is not asyncio.current_task():
+            task.cancel()
+        if link.socket is not None:
+            link.socket.close(1000)
+        if link.session is not None:
+            self._spawn(self._release(link.agent, link.session, stopped=stopped))
+
+    async def _release(self, agent: Agent, session: Session, *, stopped: bool) -> None:
+        try:
+            async with asyncio.timeout(RELEASE_S):
+                await agent.release(session, stopped=stopped)
+        except TimeoutError:
+            log.warning("release_slow", call_id=self.record.call_id, agent=agent.name)
+
+    def is_current(self, link: AgentLink) -> bool:
+        """This link has the call, no later one."""
+        return link is self._link
+
+    # ------------------------------------------------------------ timers, record, end
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        if self._group is None:
+            raise RuntimeError("the session does not run")
+        return self._group.create_task(work)
+
+    def _start_timer(self, order: e.StartTimer) -> None:
+        running = self._timers.get(order.name)
+        if running is not None:
+            running.cancel()
+        self._timers[order.name] = self._loop.call_later(order.seconds, self._time_out, order.name)
+
+    def _stop_timer(self, order: e.StopTimer) -> None:
+        running = self._timers.pop(order.name, None)
+        if running is not None:
+            running.cancel()
+
+    def _time_out(self, name: str) -> None:
+        self._timers.pop(name, None)
+        self.handle(e.TimedOut(name))
+
+    def _run_tool(self, order: e.RunTool) -> None:
+        self._surroundings.run_tool(self, order)
+
+    def _save(self, order: e.Save) -> None:
+        self._surroundings.saved(self.record)
+
+    def _end(self, order: e.Ended) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+        self.ended.set()
+
+
+class PhoneReceiver:
+    """Hears one media socket of the carrier, as long as it is the call's own."""
+
+    def __init__(self, session: CallSession, socket: Socket, stream: PhoneStream) -> None:
+        self._session = session
+        self._socket = socket
+        self._stream = stream
+        self._orderly = False
+
+    def received(self, message: bytes) -> None:
+        """A text message of the carrier."""
+        session = self._session
+        if session.phone_socket is not self._socket:
+            return
+        try:
+            events = self._stream.receive(message)
+        except ProtocolError as error:
+            fatal = bool(getattr(error, "fatal", False))
+            session.handle(e.Garbage("phone", error.reason, fatal))
+            if fatal:
+                self._socket.close(1008, "protocol")
+            return
+        for event in events:
+            if type(event) is e.PhoneClosed:
+                self._orderly = True
+            session.handle(event)
+
+    def received_binary(self, size: int) -> None:
+        """Carriers send text only."""
+        self._session.handle(e.Garbage("phone", Reason.CARRIER_PROTOCOL))
+
+    def answered(self) -> None:
+        """The carrier reads."""
+        self._session.phone_answered()
+
+    def closed(self, code: int, detail: str) -> None:
+        """The socket is gone; after an orderly stop that says nothing new."""
+        session = self._session
+        if session.phone_socket is self._socket:
+            session.phone_socket = None
+            if not self._orderly:
+                session.handle(e.PhoneClosed(orderly=False, detail=detail))
+
+
+class AgentReceiver:
+    """Hears one socket of an agent, as long as it has the call."""
+
+    def __init__(self, session: CallSession, link: AgentLink) -> None:
+        self._session = session
+        self._link = link
+
+    def received(self, message: bytes) -> None:
+        """A text message of the agent."""
+        session = self._session
+        stream = self._link.stream
+        if stream is None or not session.is_current(self._link):
+            return
+        try:
+            events = stream.receive(message)
+        except ProtocolError as error:
+            fatal = bool(getattr(error, "fatal", False))
+            session.handle(e.Garbage("agent", error.reason, fatal))
+            return
+        for event in events:
+            session.handle(event)
+
+    def received_binary(self, size: int) -> None:
+        """Agents send text only."""
+        if self._session.is_current(self._link):
+            self._session.handle(e.Garbage("agent", Reason.AGENT_PROTOCOL))
+
+    def answered(self) -> None:
+        """The library watches over pings to agents itself."""
+
+    def closed(self, code: int, detail: str) -> None:
+        """The socket is gone."""
+        stream = self._link.stream
+        events = [e.AgentClosed(code, detail)] if stream is None else stream.closed(code, detail)
+        for event in events:
+            if self._session.is_current(self._link):
+                self._session.handle(event)

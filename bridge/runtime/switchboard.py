@@ -1,0 +1,140 @@
+"""The calls of this instance: admit, find, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from bridge.call import events as e
+from bridge.errors import Reason
+from bridge.runtime.lag import LoopLag
+from bridge.runtime.session import CallSession
+
+FAREWELL_S: Final = 12.0  # what the farewell prompt may take after the drain's deadline
+
+log = structlog.get_logger("bridge.switchboard")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this instance takes on."""
+
+    max_calls: int = 200
+    max_calls_per_caller: int = 5
+    loop_lag_s: float = 0.1
+
+
+class Switchboard:
+    """Owns every session and every task that outlives one."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.draining = False
+        self.admitted = 0
+        self.refused: dict[Reason, int] = {}
+        self._sessions: dict[str, CallSession] = {}
+        self._by_carrier: dict[str, str] = {}
+        self._callers: dict[str, int] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def active(self) -> int:
+        """Calls that are not over."""
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> list[CallSession]:
+        """Every call that is not over."""
+        return list(self._sessions.values())
+
+    async def run(self, started: asyncio.Event) -> None:
+        """Own the tasks until cancelled; cancelling ends every call."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            group.create_task(self.lag.run(), name="loop lag")
+            started.set()
+            await asyncio.Event().wait()
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Run something that outlives its caller. An error in it is logged and harms nothing else."""
+        if self._group is None:
+            work.close()
+            raise RuntimeError("the switchboard does not run")
+        return self._group.create_task(self._guarded(work, name), name=name)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("task_failed", task=name)
+
+    # ------------------------------------------------------------ calls
+
+    def refusal(self, caller: str) -> Reason | None:
+        """Why a new call cannot be taken now; None where it can."""
+        crowded = self.active >= self.limits.max_calls or self.lag.overloaded
+        greedy = bool(caller) and self._callers.get(caller, 0) >= self.limits.max_calls_per_caller
+        reason = Reason.DRAINING if self.draining else Reason.OVERLOADED if crowded or greedy else None
+        if reason is not None:
+            self.refused[reason] = self.refused.get(reason, 0) + 1
+        return reason
+
+    def take(self, session: CallSession) -> None:
+        """Begin a call that was admitted."""
+        record = session.record
+        self.admitted += 1
+        self._sessions[record.call_id] = session
+        if record.carrier_call_id:
+            self._by_carrier[record.carrier_call_id] = record.call_id
+        self._callers[record.person] = self._callers.get(record.person, 0) + 1
+        self._idle.clear()
+        self.spawn(self._carry(session), name=f"call {record.call_id}")
+
+    async def _carry(self, session: CallSession) -> None:
+        record = session.record
+        try:
+            await session.run()
+        finally:
+            if not session.machine.over:
+                session.handle(e.EndRequested(Reason.INTERNAL_ERROR))
+            self._sessions.pop(record.call_id, None)
+            if record.carrier_call_id:
+                self._by_carrier.pop(record.carrier_call_id, None)
+            left = self._callers.get(record.person, 0) - 1
+            if left > 0:
+                self._callers[record.person] = left
+            else:
+                self._callers.pop(record.person, None)
+            if not self._sessions:
+                self._idle.set()
+
+    def find(self, any_id: str) -> CallSession | None:
+        """The live call with this id, ours or the carrier's."""
+        session = self._sessions.get(any_id) or self._sessions.get(self._by_carrier.get(any_id, ""))
+        return None if session is None or session.machine.over else session
+
+    # ------------------------------------------------------------ drain
+
+    async def drain(self, deadline_s: float) -> None:
+        """No new calls; return when the last one is over. After the deadline the rest are said goodbye to."""
+        self.draining = True
+        log.info("draining", calls=self.active, deadline_s=deadline_s)
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._idle.wait()
+        except TimeoutError:
+            for session in self.sessions:
+                session.handle(e.EndRequested(Reason.DRAIN_TIMEOUT, prompt="closing"))
+            try:
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._idle.wait()
+            except TimeoutError:
+                log.warning("drain_incomplete", calls=self.active)
+        log.info("drained")

@@ -1,0 +1,109 @@
+"""One-time grants for media sockets: minted with the TwiML, redeemed with the stream's start.
+
+The store knows them so that any instance can redeem what another minted, once. While the store is away the instance
+that minted a grant decides alone, from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from bridge.errors import StoreUnavailable
+
+LIFE_S: Final = 60.0
+TOKEN_BYTES: Final = 24  # 192 bits
+MAX_KNOWN: Final = 10_000
+STORE_S: Final = 1.0  # the caller is waiting
+
+log = structlog.get_logger("bridge.grants")
+
+
+class GrantStore(Protocol):
+    """Where all instances see the grants (``store.grants.Grants``)."""
+
+    async def mint(
+        self, token_hash: str, *, carrier_call_id: str, account_id: str, call_id: str, expires_at: datetime
+    ) -> None:
+        """Keep a grant."""
+        ...
+
+    async def consume(self, token_hash: str, *, carrier_call_id: str, account_id: str, now: datetime) -> str | None:
+        """The call that the grant admits to, once."""
+        ...
+
+
+@dataclass(slots=True)
+class Known:
+    """A grant that this instance minted. ``stored``: the others know it too."""
+
+    call_id: str
+    carrier_call_id: str
+    account_id: str
+    expires: float  # monotonic
+    stored: bool = False
+
+
+class GrantOffice:
+    """Mints and redeems."""
+
+    def __init__(self, store: GrantStore) -> None:
+        self._store = store
+        self._known: dict[str, Known] = {}
+
+    def token(self) -> str:
+        """A fresh one."""
+        return secrets.token_urlsafe(TOKEN_BYTES)
+
+    async def mint(self, token: str, *, call_id: str, carrier_call_id: str, account_id: str) -> None:
+        """Let ``token`` admit one media socket of this call within LIFE_S. Never raises: memory is enough for a start."""
+        name = _fingerprint(token)
+        while len(self._known) >= MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        known = self._known[name] = Known(call_id, carrier_call_id, account_id, time.monotonic() + LIFE_S)
+        try:
+            async with asyncio.timeout(STORE_S):
+                await self._store.mint(
+                    name,
+                    carrier_call_id=carrier_call_id,
+                    account_id=account_id,
+                    call_id=call_id,
+                    expires_at=datetime.now(UTC) + timedelta(seconds=LIFE_S),
+                )
+            known.stored = True
+        except (StoreUnavailable, TimeoutError):
+            log.warning("grant_in_memory_only", call_id=call_id)
+
+    async def redeem(self, token: str, *, carrier_call_id: str, account_id: str) -> str | None:
+        """Our id of the call that ``token`` admits to; None where it is unknown, expired, used, or another call's."""
+        if not token or len(token) > 100:
+            return None
+        name = _fingerprint(token)
+        known = self._known.get(name)
+        if known is not None:
+            if known.carrier_call_id != carrier_call_id or known.account_id != account_id:
+                return None
+            del self._known[name]
+            if known.expires < time.monotonic():
+                return None
+            if not known.stored:
+                return known.call_id
+        try:
+            async with asyncio.timeout(STORE_S):
+                return await self._store.consume(
+                    name, carrier_call_id=carrier_call_id, account_id=account_id, now=datetime.now(UTC)
+                )
+        except (StoreUnavailable, TimeoutError):
+            log.warning("grant_from_memory", known=known is not None)
+            return known.call_id if known is not None else None
+
+
+def _fingerprint(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

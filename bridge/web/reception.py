@@ -1,0 +1,364 @@
+"""The carrier's questions about calls, answered: a new call, its stream's grant, what follows, how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from bridge.call import events as e
+from bridge.call.plan import Line
+from bridge.call.record import CallRecord, Status
+from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
+from bridge.errors import Reason, StoreUnavailable
+from bridge.runtime.factory import SessionFactory
+from bridge.runtime.session import CallSession
+from bridge.runtime.switchboard import Switchboard
+from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.grants import GrantOffice
+
+STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
+MAX_RESUMES: Final = 3
+MAX_REMEMBERED: Final = 5000
+PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
+
+T = TypeVar("T")
+
+log = structlog.get_logger("bridge.reception")
+
+
+class CallStore(Protocol):
+    """Where all instances see the calls (``store.calls.Calls``)."""
+
+    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
+        """Take a call: of all who offer the same one, one wins."""
+        ...
+
+    async def get(self, any_id: str) -> CallRecord | None:
+        """The record."""
+        ...
+
+    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
+        """The answer to this counter: the first one given stands."""
+        ...
+
+    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
+        """Read, change and write in one step."""
+        ...
+
+
+class Offered(Protocol):
+    """Who has the call."""
+
+    @property
+    def won(self) -> bool:
+        """We have it."""
+        ...
+
+    @property
+    def record(self) -> CallRecord:
+        """The winner's record."""
+        ...
+
+    @property
+    def twiml(self) -> str | None:
+        """The winner's answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the reception works with."""
+
+    account_sid: str
+    instance: str
+    lines: Mapping[str, Line]
+    answers: Answers
+    switchboard: Switchboard
+    factory: SessionFactory
+    calls: CallStore
+    grants: GrantOffice
+    saved: Callable[[CallRecord], None]
+    transfers: Mapping[str, str]
+    takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+
+    def line(self, number: str) -> Line | None:
+        """How a number of ours is answered."""
+        return self.lines.get(number) or self.lines.get("*")
+
+
+class Reception:
+    """One for each process. Every answer is given once and repeated to whoever asks the same again."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._answered: OrderedDict[str, str] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[str]] = {}
+        self._ended: OrderedDict[str, CallRecord] = OrderedDict()
+        self._hung_up: OrderedDict[str, bool] = OrderedDict()
+
+    def ended(self, record: CallRecord) -> None:
+        """A call of ours is over: the carrier may ask what follows before the store has been told."""
+        if record.carrier_call_id:
+            _remember(self._ended, record.carrier_call_id, record)
+
+    def has_hung_up(self, carrier_call_id: str) -> bool:
+        """The carrier knows that this call is over: it was told so, or told us."""
+        return carrier_call_id in self._hung_up
+
+    # ------------------------------------------------------------ a new call
+
+    async def voice(self, request: VoiceRequest) -> str:
+        """TwiML for a call that comes in, or for one of ours that was answered."""
+        return await self._once(request.call_sid, lambda: self._voice(request))
+
+    async def _once(self, key: str, answer: Callable[[], Awaitable[str]]) -> str:
+        """The carrier may ask again while we still work on it, and after."""
+        known = self._answered.get(key)
+        if known is not None:
+            return known
+        waiting = self._asking.get(key)
+        if waiting is not None:
+            return await asyncio.shield(waiting)
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._asking[key] = future
+        try:
+            found = await answer()
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # those who wait get it; nobody may be waiting
+            raise
+        else:
+            _remember(self._answered, key, found)
+            future.set_result(found)
+            return found
+        finally:
+            del self._asking[key]
+
+    async def _voice(self, request: VoiceRequest) -> str:
+        desk = self._desk
+        if request.over:
+            return str(twiml.hangup())
+        line = desk.line(request.line)
+        if line is None:
+            log.warning("no_line", carrier_call_id=request.call_sid)
+            return str(twiml.reject())
+        record = self._record(request, line)
+        refusal = desk.switchboard.refusal(request.person)
+        if refusal is not None:
+            return await self._refuse(record, line, refusal)
+        token = desk.grants.token()
+        text = str(desk.answers.stream(token, 1))
+        try:
+            async with asyncio.timeout(STORE_S):
+                offered = await desk.calls.offer(record, text)
+            if not offered.won and offered.twiml is not None:
+                return offered.twiml
+            record = offered.record if offered.won else record
+        except (StoreUnavailable, TimeoutError):
+            log.warning("offered_from_memory", call_id=record.call_id)
+        session = desk.factory.make(
+            record, line, variables=record.detail.get("variables"), overrides=record.detail.get("overrides")
+        )
+        session.facts["line"] = line
+        session.facts["counter"] = 1
+        desk.switchboard.take(session)
+        await self._mint(session, token)
+        return text
+
+    def _record(self, request: VoiceRequest, line: Line) -> CallRecord:
+        return CallRecord(
+            call_id="call_" + secrets.token_hex(12),
+            carrier_call_id=request.call_sid,
+            direction=request.direction,
+            from_number=request.caller,
+            to_number=request.called,
+            line=line.number if line.number != "*" else request.line,
+            agent=line.agents[0],
+            created_at=datetime.now(UTC),
+            status=Status.RINGING,
+            instance=self._desk.instance,
+        )
+
+    async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
+        words = CLOSING if reason is Reason.DRAINING else BUSY
+        text = str(self._desk.answers.fallback(line, words=words, counter=1))
+        record.detail["then"] = "hangup"
+        record.finish(reason, datetime.now(UTC), status=Status.FAILED)
+        self._desk.saved(record)
+        log.warning("call_refused", call_id=record.call_id, reason=reason)
+        return text
+
+    async def _mint(self, session: CallSession, token: str) -> None:
+        record = session.record
+        await self._desk.grants.mint(
+            token,
+            call_id=record.call_id,
+            carrier_call_id=record.carrier_call_id or "",
+            account_id=self._desk.account_sid,
+        )
+
+    # ------------------------------------------------------------ its stream
+
+    async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
+        """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
+        desk = self._desk
+        if opened.account_id != desk.account_sid:
+            return None
+        call_id = await desk.grants.redeem(
+            opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
+        )
+        if call_id is None:
+            return None
+        session = desk.switchboard.find(call_id)
+        if session is not None:
+            return session
+        try:
+            record = await desk.calls.get(call_id)
+        except StoreUnavailable:
+            return None
+        if record is None or record.status.terminal:
+            return None
+        return await self._take_over(record)
+
+    async def _take_over(self, record: CallRecord) -> CallSession | None:
+        desk = self._desk
+        line = desk.line(record.line)
+        if line is None:
+            return None
+        former, record.instance = record.instance, desk.instance
+        history = None
+        if record.started_at is not None:
+            history = "\n".join(
+                f"{turn.role}: {turn.text if turn.heard is None else turn.heard}" for turn in record.turns
+            )
+        session = desk.factory.make(
+            record,
+            line,
+            agent=record.agent,
+            variables=record.detail.get("variables"),
+            overrides=record.detail.get("overrides"),
+            history=history,
+        )
+        session.facts["line"] = line
+        session.facts["counter"] = record.detail.get("counter", 1)
+        desk.switchboard.take(session)
+        if former != desk.instance:
+            await desk.takeover(record.call_id, former)
+        return session
+
+    # ------------------------------------------------------------ what follows
+
+    async def after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
+        """The stream (or a dialled person) is over: what now? Asked again with the same counter, the same answer."""
+        return await self._once(f"{request.call_sid}/{counter}", lambda: self._after(request, counter, dialled=dialled))
+
+    async def _after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
+        session = self._desk.switchboard.find(request.call_sid)
+        if request.over:
+            _remember(self._hung_up, request.call_sid, True)
+            if session is not None:
+                session.handle(e.CarrierEnded(Reason.CALLER_HANGUP, request.status or Status.COMPLETED))
+            return str(twiml.hangup())
+        if dialled:
+            return str(twiml.hangup())
+        if session is not None:
+            return await self._replace_stream(session, counter)
+        record = self._ended.get(request.call_sid)
+        try:
+            record = record or await self._desk.calls.get(request.call_sid)
+        except StoreUnavailable:
+            log.warning("store_away", doing="after")
+        if record is None:
+            log.warning("after_unknown_call", carrier_call_id=request.call_sid)
+            return str(self._desk.answers.fallback(self._desk.line(request.line), words=TROUBLE, counter=counter + 1))
+        if record.status.terminal:
+            return self._follow(record, counter)
+        if record.resumes >= MAX_RESUMES:
+            return self._out_of_resumes(record, counter)
+        taken = await self._take_over(record)
+        if taken is None:
+            return str(self._desk.answers.fallback(None, words=TROUBLE, counter=counter + 1))
+        log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
+        return await self._promise(taken, counter)
+
+    async def _replace_stream(self, session: CallSession, counter: int) -> str:
+        record = session.record
+        session.detach_phone()
+        if record.resumes >= MAX_RESUMES:
+            session.handle(e.EndRequested(Reason.CARRIER_LOST))
+            return self._out_of_resumes(record, counter)
+        session.handle(e.StreamPromised(PATIENCE_S))
+        return await self._promise(session, counter)
+
+    async def _promise(self, session: CallSession, counter: int) -> str:
+        record = session.record
+        record.resumes += 1
+        session.facts["counter"] = record.detail["counter"] = counter + 1
+        token = self._desk.grants.token()
+        text = str(self._desk.answers.stream(token, counter + 1))
+        try:
+            async with asyncio.timeout(STORE_S):
+                text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
+        except (StoreUnavailable, TimeoutError):
+            log.warning("resumed_from_memory", call_id=record.call_id)
+        await self._mint(session, token)
+        self._desk.saved(record)
+        return text
+
+    def _out_of_resumes(self, record: CallRecord, counter: int) -> str:
+        log.warning("too_many_resumes", call_id=record.call_id)
+        if not record.status.terminal:
+            record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
+            self._desk.saved(record)
+        return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+
+    def _follow(self, record: CallRecord, counter: int) -> str:
+        then = record.detail.get("then", "hangup")
+        _remember(self._hung_up, record.carrier_call_id or "", True)
+        if then == "fallback":
+            return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "transfer":
+            number = self._desk.transfers.get(str(record.detail.get("target", "")))
+            if number is not None:
+                return str(self._desk.answers.transfer(number, counter + 1))
+        return str(twiml.hangup())
+
+    # ------------------------------------------------------------ how it stands
+
+    async def status(self, update: StatusUpdate) -> None:
+        """A status callback: forward only, in any order and number."""
+        end = update.end
+        if end is not None:
+            _remember(self._hung_up, update.call_sid, True)
+        session = self._desk.switchboard.find(update.call_sid)
+        if session is not None:
+            if end is not None:
+                session.handle(e.CarrierEnded(end.reason, end.status))
+            return
+        if update.call_sid in self._ended:
+            return
+        now = datetime.now(UTC)
+
+        def move(record: CallRecord) -> None:
+            if end is None:
+                if update.status is not None:
+                    record.advance(update.status)
+                return
+            # A call that had begun and that no process holds: the one that held it is gone.
+            lost = record.started_at is not None and end.reason is Reason.CALLER_HANGUP
+            record.finish(Reason.PROCESS_LOST if lost else end.reason, now, status=end.status, detail=end.detail)
+
+        await self._desk.calls.change(update.call_sid, move)
+
+
+def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
+    memory[key] = value
+    while len(memory) > MAX_REMEMBERED:
+        memory.popitem(last=False)

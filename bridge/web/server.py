@@ -1,0 +1,118 @@
+"""The listening socket: uvicorn, taught to drain, to give up on slow heads, and to hand media sockets over.
+
+uvicorn alone closes every live WebSocket within milliseconds of SIGTERM. Here the first signal only begins the drain,
+while the listener stays open (a stream that was promised before is still taken); the server exits when the last call
+is over. A second signal ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bridge.runtime.sockets import Socket, serve_upgrade
+
+HEAD_S: Final = 5.0  # a request's head must arrive within this time
+BODY_S: Final = 10.0  # and its body within this
+
+log = structlog.get_logger("bridge.server")
+
+Admit = Callable[[Any, str], Socket | int]  # (upgrade request, peer address) -> the socket to use, or an HTTP status
+
+
+def front_protocol(media_path: str, admit: Admit) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP protocol with deadlines, and with the upgrade of ``media_path`` taken out of its hands."""
+
+    class FrontProtocol(HttpToolsProtocol):
+        """One connection."""
+
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._expect(HEAD_S)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._expect(None)
+            super().connection_lost(exc)
+
+        def on_message_begin(self) -> None:
+            self._expect(HEAD_S)
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._expect(BODY_S)
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._expect(None)
+            super().on_message_complete()
+
+        def handle_websocket_upgrade(self) -> None:
+            self._expect(None)
+            if self.url.split(b"?", 1)[0] != media_path.encode():
+                super().handle_websocket_upgrade()
+                return
+            self.connections.discard(self)
+            lines = [self.scope["method"].encode() + b" " + self.url + b" HTTP/1.1"]
+            lines += [name + b": " + value for name, value in self.scope["headers"]]
+            peer = self.client[0] if self.client else ""
+            head = b"\r\n".join(lines) + b"\r\n\r\n"
+            serve_upgrade(self.transport, head, lambda request: admit(request, peer))
+
+        def _expect(self, seconds: float | None) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            if seconds is not None:
+                self._deadline = self.loop.call_later(seconds, self._too_slow)
+
+        def _too_slow(self) -> None:
+            if not self.transport.is_closing():
+                self.transport.close()
+
+    return FrontProtocol
+
+
+class FrontServer(uvicorn.Server):
+    """uvicorn with a drain: ``on_drain`` is awaited after the first signal, then the server exits."""
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+        self._drain: asyncio.Task[None] | None = None
+        self.on_started: Callable[[FrontServer], None] | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: the first one drains, the second one ends at once."""
+        if self._drain is not None or not self.started:
+            log.warning("ending_at_once", signal=signal.Signals(sig).name)
+            self.force_exit = True
+            super().handle_exit(sig, frame)
+            return
+        # A signal handler of Python runs between any two instructions: the loop must be woken from outside.
+        self._loop.call_soon_threadsafe(self._begin_drain)
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        """As uvicorn; remembers the loop for the signal handler."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets=sockets)
+        if self.on_started is not None and self.started:
+            self.on_started(self)
+
+    def _begin_drain(self) -> None:
+        if self._drain is None:
+            self._drain = self._loop.create_task(self._drain_then_exit(), name="drain")
+
+    async def _drain_then_exit(self) -> None:
+        try:
+            await self._on_drain()
+        finally:
+            self.should_exit = True

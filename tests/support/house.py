@@ -1,0 +1,54 @@
+"""A whole bridge on loopback, in this process, for end-to-end tests."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bridge.app import House
+from bridge.settings import Settings
+
+ACCOUNT = "AC" + "0123456789abcdef" * 2
+TOKEN = "0123456789abcdef0123456789abcdef"
+PUBLIC = "https://bridge.example.com"
+API_KEY = "operator-key-0123456789"
+
+
+def configuration(folder: Path, agents: str, *, lines: str = "", more: str = "") -> str:
+    """TOML for a bridge with these agents; the first one answers every number unless ``lines`` says otherwise."""
+    first = agents.split("[agents.", 1)[1].split("]", 1)[0]
+    return f"""
+public_url = "{PUBLIC}"
+database_url = "sqlite:///{folder}/calls.db"
+{more if not more.lstrip().startswith("[") else ""}
+[carriers.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+api_base_url = "http://127.0.0.1:9"
+timeout_s = 1
+{more if more.lstrip().startswith("[") else ""}
+[api]
+keys = ["{API_KEY}"]
+{agents}
+{lines or f'[[lines]]{chr(10)}number = "*"{chr(10)}agent = "{first}"'}
+"""
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, text: str) -> AsyncIterator[House]:
+    """The bridge of this configuration, listening; drained at the end."""
+    file = folder / "bridge.toml"
+    file.write_text(text)
+    house = House(Settings.load(str(file), {}), host="127.0.0.1", port=0)
+    task = asyncio.create_task(house.serve())
+    started = asyncio.create_task(house.started.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        started.cancel()
+        task.result()
+    try:
+        yield house
+    finally:
+        house.stop()
+        async with asyncio.timeout(20):
+            await task
