@@ -93,7 +93,7 @@ async def test_a_database_that_let_somebody_wait_in_vain_is_not_asked_at_once(tm
     await database.close()
 
 
-async def test_a_full_disk_or_a_foreign_file_is_an_outage_with_a_remedy(tmp_path: Path) -> None:
+async def test_a_foreign_file_is_an_outage_with_a_remedy(tmp_path: Path) -> None:
     """What an operator can put right is told as such."""
     (tmp_path / "note.db").write_text("this is a text, and no database at all" * 100)
     database = Database(f"sqlite:///{tmp_path}/note.db")
