@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.errors import ConfigurationError
 from bridge.settings.agents import ELEVENLABS_URL, KuraAgent, XunaAgent
-from bridge.settings.building import BAD, Builder
+from bridge.settings.building import Builder
 from bridge.settings.checks import check, warnings
 from bridge.settings.environment import overlay, place, settings_in
 from bridge.settings.model import Settings
@@ -39,10 +39,7 @@ def load(
         if value is not None:
             place(file.tree, tuple(key.split(".")), value, "command line", report)
     builder = Builder(report, environ)
-    built = builder.build(Settings, file.tree, ())
-    if built is BAD:
-        raise ConfigurationError(report.mistakes)
-    settings: Settings = _completed(built, builder.given)
+    settings = _completed(builder.build(Settings, file.tree, ()), builder.given)
     check(settings, report, serving=serving)
     if report.mistakes:
         raise ConfigurationError(report.mistakes)

@@ -74,10 +74,11 @@ def read(name: str) -> File:
     except tomllib.TOMLDecodeError as error:
         # its message quotes at most keys and single characters; the place at its end goes where places go
         message, _, place = str(error).rpartition(" (at ")
+        printable = "".join(letter if letter.isprintable() else "?" for letter in message)
         found = re.match(r"line (\d+)", place)
-        where = f"{name}:{found[1]}" if found else f"{name}:{text.count(chr(10)) + 1}"
+        where = f"{name}:{found[1]}" if found else f"{name}:{text.rstrip().count(chr(10)) + 1}"
         raise refuse(
-            f"is not valid TOML: {ascii(message)[1:-1][:120]}", "Put it right; https://toml.io has the rules.", where
+            f"is not valid TOML: {printable[:120]}", "Put it right; https://toml.io has the rules.", where
         ) from None
     except (RecursionError, ValueError):
         raise refuse("is nested too deeply, or holds a number too long", "Put it right.") from None

@@ -1,6 +1,6 @@
 """Times of the week."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,13 +10,13 @@ from bridge.settings import Period
 @pytest.mark.parametrize(
     ("text", "moment", "within"),
     [
-        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 9, 0), True),  # a Friday
-        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 16, 59), True),
-        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 17, 0), False),
-        ("mon-fri 09:00-17:00", datetime(2026, 11, 21, 12, 0), False),
-        ("SAT  22:00-24:00", datetime(2026, 11, 21, 23, 59), True),
-        ("fri-mon 00:00-24:00", datetime(2026, 11, 22, 0, 0), True),
-        ("fri-mon 00:00-24:00", datetime(2026, 11, 24, 0, 0), False),
+        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 9, 0, tzinfo=UTC), True),  # a Friday
+        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 16, 59, tzinfo=UTC), True),
+        ("mon-fri 09:00-17:00", datetime(2026, 11, 20, 17, 0, tzinfo=UTC), False),
+        ("mon-fri 09:00-17:00", datetime(2026, 11, 21, 12, 0, tzinfo=UTC), False),
+        ("SAT  22:00-24:00", datetime(2026, 11, 21, 23, 59, tzinfo=UTC), True),
+        ("fri-mon 00:00-24:00", datetime(2026, 11, 22, 0, 0, tzinfo=UTC), True),
+        ("fri-mon 00:00-24:00", datetime(2026, 11, 24, 0, 0, tzinfo=UTC), False),
     ],
 )
 def test_a_period_holds_what_it_says(text: str, moment: datetime, *, within: bool) -> None:
