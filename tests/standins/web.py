@@ -180,9 +180,9 @@ class StandIn(Ledger):
         if fault.serve_first:
             await handler(request)
         if fault.delay:
-            await self._pause(fault.delay)
+            await self.pause(fault.delay)
         if fault.hang:
-            await self._pause(LONGEST_HANG)
+            await self.pause(LONGEST_HANG)
         if fault.reset:
             reset(request.transport)
             return web.Response(status=500)
@@ -202,6 +202,7 @@ class StandIn(Ledger):
             status=fault.status or 200, body=raw.encode() if isinstance(raw, str) else raw, headers=headers
         )
 
-    async def _pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the stand-in lives."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.closing.wait(), seconds)

@@ -178,6 +178,8 @@ class PhoneCall:
 
     def run(self, document: Document) -> None:
         """Follow a document in place of what was followed before."""
+        if self.over:
+            return  # hung up while the document was fetched
         self._follower = Follower(self)
         self._task = self.carrier.spawn(self._follow(self._follower, document))
 
@@ -222,10 +224,13 @@ class PhoneCall:
         self._judge(await self.carrier.hooks.ask("action", url, self.form()))
 
     def record(self, verb: Verb, source: str) -> Recording:
-        """A recording starts."""
-        url = verb.get("recordingStatusCallback")
-        events = tuple(verb.get("recordingStatusCallbackEvent", "completed").split())
-        recording = Recording(sid("RE"), url, events, source)
+        """A recording starts by TwiML."""
+        url, events = verb.get("recordingStatusCallback"), verb.get("recordingStatusCallbackEvent", "completed")
+        return self.keep_recording(url, source, verb.get("channels", "mono"), events=events)
+
+    def keep_recording(self, url: str, source: str, channels: str, *, events: str = "completed") -> Recording:
+        """A recording starts; its callback comes at the end of the call."""
+        recording = Recording(sid("RE"), url, tuple(events.split()), source, "2" if channels == "dual" else "1")
         self.recordings.append(recording)
         return recording
 

@@ -51,6 +51,7 @@ class Recording:
     source: str
     channels: str = "1"
     track: str = "both"
+    status: str = "in-progress"
 
 
 class Follower:

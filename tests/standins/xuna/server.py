@@ -38,6 +38,7 @@ class Xuna(AgentStandIn):
 
     session_class: type[XunaSession] = XunaSession
     key_header = "xi-api-key"
+    socket_query: tuple[str, ...] = ("agent_id", "token")
     page_size = 30
 
     def __init__(
@@ -142,7 +143,7 @@ class Xuna(AgentStandIn):
         return await session.run()
 
     def _admit(self, request: web.Request) -> XunaAgent | web.Response:
-        self._only(request, "agent_id", "token")
+        self._only(request, *self.socket_query)
         if self.key_header in request.headers:
             self.violation("the API key was sent to the socket")
         token = request.query.get("token")
