@@ -77,6 +77,7 @@ class House:
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+                prewarmed=settings.limits.prewarmed,
             )
         )
         self.database = Database(settings.database_url)
@@ -170,6 +171,7 @@ class House:
             convert=Transcoder,
             level=level,
             prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prewarm_hold_s=settings.limits.prewarm_hold_s,
         )
 
     # ------------------------------------------------------------ what sessions ask for

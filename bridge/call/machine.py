@@ -25,8 +25,6 @@ from bridge.call.plan import CallPlan
 from bridge.call.record import CallRecord
 from bridge.call.state import JOURNAL, Call
 
-PREWARM_S: Final = 10.0  # an agent's session is given back when no stream has come by then
-
 Rule = Callable[[Call, Any, float], list[e.Order]]
 Alarm = Callable[[Call, float], list[e.Order]]
 
@@ -102,7 +100,7 @@ class CallMachine:
         if call.plan.resumed:
             call.say("one_moment", now)
         if call.plan.prewarm:
-            orders.append(e.StartTimer("prewarm", PREWARM_S))
+            orders.append(e.StartTimer("prewarm", call.plan.prewarm_hold_s))
             orders += agent_leg.try_agent(call, call.candidates.first(now), now)
         return orders
 

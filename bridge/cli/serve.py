@@ -34,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help="default: $PORT, else 8080; 0: any that is free")
     parser.add_argument("--single", action="store_true", help="no parent process: a supervisor elsewhere restarts it")
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
     settings = Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
     if args.fd is not None:
-        return _serve(settings, socket.socket(fileno=args.fd), child=True)
+        return _serve(settings, socket.socket(fileno=args.fd), args.lifeline)
     listener = _inherited() or _bind(settings.server.host, settings.server.port)
     if listener is None:
         print(
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     if args.single:
-        return _serve(settings, listener, child=False)
+        return _serve(settings, listener, None)
     return Parent(listener, _again(args)).run()
 
 
@@ -87,31 +88,26 @@ def _bind(host: str, port: int) -> socket.socket | None:
             return listener
 
 
-def _serve(settings: Settings, listener: socket.socket, *, child: bool) -> int:
+def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
     import asyncio
 
     import uvloop
 
     from bridge.app import House
 
-    if child:
-        _die_with_parent()
-    house = House(settings)
+    async def serve() -> None:
+        if lifeline is not None:
+            asyncio.get_running_loop().add_reader(lifeline, _orphaned)
+        await House(settings).serve([listener])
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(house.serve([listener]))
+        runner.run(serve())
     return 0
 
 
-def _die_with_parent() -> None:
-    """A parent that was killed cannot tell its child: the kernel does (Linux), so that the port is free again."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() == 1:  # it died before we asked
-        os.kill(os.getpid(), signal.SIGKILL)
+def _orphaned() -> None:
+    """The parent was killed: its end of the pipe is closed. Whoever starts it again needs the port."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Parent:
@@ -119,7 +115,8 @@ class Parent:
 
     def __init__(self, listener: socket.socket, command: list[str]) -> None:
         self._listener = listener
-        self._command = [*command, "--fd", str(listener.fileno())]
+        self._lifeline, self._held = os.pipe()  # the child sees its end close when we are gone, however we went
+        self._command = [*command, "--fd", str(listener.fileno()), "--lifeline", str(self._lifeline)]
         self._child: subprocess.Popen[bytes] | None = None
         self._leaving = False
 
@@ -132,7 +129,7 @@ class Parent:
             began = time.monotonic()
             # A group of its own: Ctrl-C reaches the child once, through us.
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                self._command, pass_fds=[self._listener.fileno()], process_group=0
+                self._command, pass_fds=[self._listener.fileno(), self._lifeline], process_group=0
             )
             code = self._child.wait()
             if self._leaving or code in (0, 1, 2):
