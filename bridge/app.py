@@ -171,7 +171,7 @@ class House:
             convert=Transcoder,
             level=level,
             prompts={str(name): clip for name, clip in Prompts.load().items()},
-            prewarm_hold_s=settings.limits.prewarm_hold_s,
+            prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
     # ------------------------------------------------------------ what sessions ask for
