@@ -40,12 +40,17 @@ _EN = (
     "Actually I need to change my booking.",
     "Hold on, what did you say?",
 )
-_DE = ("Moment, ich habe eine Frage.", "Nein, das stimmt so nicht.", "Entschuldigung, wie bitte?", "Halt, warten Sie mal.")
+_DE = (
+    "Moment, ich habe eine Frage.",
+    "Nein, das stimmt so nicht.",
+    "Entschuldigung, wie bitte?",
+    "Halt, warten Sie mal.",
+)
 _ES = ("Espere, tengo una pregunta.", "No, eso no es correcto.", "Perdone, ¿puede repetir?")
 _FR = ("Attendez, j'ai une question.", "Non, ce n'est pas ça.", "Pardon, pouvez-vous répéter ?")
 _IT = ("Aspetti, ho una domanda.", "No, non è giusto.", "Scusi, può ripetere?")
 _PT = ("Espere, eu tenho uma pergunta.", "Não é isso que eu quero.")
-_RU = ("Подождите, у меня вопрос.", "Нет, это неправильно.")
+_RU = ("Подождите, есть вопрос.", "Нет, это неправильно.")
 _ZH = ("等一下,我有一个问题。", "不对,我要改时间。")
 _HI = ("रुकिए, मेरा एक सवाल है।", "नहीं, यह सही नहीं है।")
 VOICES: Final = (
@@ -96,6 +101,7 @@ class Espeak:
             raise ValueError(f"espeak-ng has no voice {voice}")
         self._library.espeak_SetParameter(1, rate, 0)  # espeakRATE, words a minute
         self._chunks.clear()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # the same sound each time, whatever was said before
         words = text.encode()
         self._library.espeak_Synth(words, len(words) + 1, 0, 1, 0, 1, None, None)  # POS_CHARACTER, espeakCHARS_UTF8
         heard = np.frombuffer(b"".join(self._chunks), dtype="<i2").astype(np.float64) / 32768
@@ -177,7 +183,9 @@ def white(rng: np.random.Generator, seconds: float) -> Sound:
 def pink(rng: np.random.Generator, seconds: float) -> Sound:
     """Noise that falls by 3 dB an octave (a three-pole fit)."""
     shaped: Sound = signal.lfilter(
-        [0.049922035, -0.095993537, 0.050612699, -0.004408786], [1, -2.494956002, 2.017265875, -0.522189400], white(rng, seconds)
+        [0.049922035, -0.095993537, 0.050612699, -0.004408786],
+        [1, -2.494956002, 2.017265875, -0.522189400],
+        white(rng, seconds),
     )
     return shaped
 
@@ -256,13 +264,27 @@ def keypad(rng: np.random.Generator) -> Sound:
         t = np.arange(length) / RATE
         low, high = KEYS[str(key)]
         twist = 10 ** (rng.uniform(-4, 4) / 20)
-        parts += [np.sin(2 * np.pi * low * t) + twist * np.sin(2 * np.pi * high * t), silence(float(rng.uniform(0.03, 0.3)))]
+        parts += [
+            np.sin(2 * np.pi * low * t) + twist * np.sin(2 * np.pi * high * t),
+            silence(float(rng.uniform(0.03, 0.3))),
+        ]
     return at_level(np.concatenate(parts), float(rng.uniform(-24, -10)))
 
 
 def tones(rng: np.random.Generator) -> Sound:
     """Steady tones: call progress pairs, beeps, and a held chord as queues play them."""
-    pairs = [(350, 440), (440, 480), (480, 620), (425,), (1000,), (1400,), (2100,), (1100,), (392, 494, 587), (262, 330, 392, 523)]
+    pairs = [
+        (350, 440),
+        (440, 480),
+        (480, 620),
+        (425,),
+        (1000,),
+        (1400,),
+        (2100,),
+        (1100,),
+        (392, 494, 587),
+        (262, 330, 392, 523),
+    ]
     parts = []
     for _ in range(int(rng.integers(1, 5))):
         length = int(rng.uniform(0.2, 1.2) * RATE)
