@@ -139,6 +139,7 @@ class House:
         return {
             name: AgentRules(
                 barge_in=each.barge_in,
+                sensitivity=each.barge_in_sensitivity,
                 guard_ms=each.barge_in_guard_ms,
                 uplink_chunk_ms=each.uplink_chunk_ms,
                 prewarm=each.prewarm,
