@@ -76,6 +76,7 @@ class House:
             Limits(
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+                max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
                 prewarmed=settings.limits.prewarmed,
             )
