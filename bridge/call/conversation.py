@@ -29,7 +29,7 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     turn = call.turns.agent_sound(int(now * 1000))
     call.policy.agent_sound(turn, now)
     orders: list[e.Order] = list(call.playback.offer(sound, turn, now))
-    return orders + call.mark_later() if call.phone is Leg.OPEN else orders
+    return orders + call.watch(now) if call.phone is Leg.OPEN else orders
 
 
 def answered(call: Call, now: float) -> None:
@@ -78,6 +78,9 @@ def agent_turn_complete(call: Call, event: e.AgentTurnComplete, now: float) -> l
 def agent_interrupted(call: Call, event: e.AgentInterrupted, now: float) -> list[e.Order]:
     """The agent heard the caller speak over it."""
     call.last_sign = now
+    if call.gate.outdated(event.event_id):
+        call.ignored["outdated_interruption"] = call.ignored.get("outdated_interruption", 0) + 1
+        return []
     return _decide(call, "agent", event.event_id, now)
 
 

@@ -19,8 +19,8 @@ MUTE_S: Final = 1.0
 class StaleGate:
     """Lets the agent's sound through, or not. Times are seconds of the call's own clock."""
 
-    def __init__(self) -> None:
-        self.dropped = 0  # chunks
+    def __init__(self, *, dropped: int = 0) -> None:
+        self.dropped = dropped  # chunks, those of the agents before this one included
         self._highest: int | None = None
         self._first_fresh: int | None = None  # ids below are stale
         self._muted_until = 0.0
@@ -43,12 +43,17 @@ class StaleGate:
 
     def interrupted(self, event_id: int | None) -> None:
         """The agent says that the caller spoke over it; or, without an id, the bridge noticed by itself."""
+        self._muted_until = 0.0
         if event_id is None:
             if self._highest is None:
                 return
             event_id = self._highest + 1
         if self._first_fresh is None or event_id > self._first_fresh:
             self._first_fresh = event_id
+
+    def outdated(self, event_id: int | None) -> bool:
+        """An interruption with this id has come too late: sound of a later turn was admitted since."""
+        return event_id is not None and self._highest is not None and event_id < self._highest
 
     def told_to_stop(self, now: float) -> None:
         """The agent was sent SendInterrupt and will say when the turn is complete."""

@@ -22,6 +22,7 @@ from bridge.errors import Reason
 
 MAX_HELD: Final = 40_000  # bytes, 5 s of the caller's sound, kept while an agent is being fetched
 PROMPT_TURN: Final = -1  # the turn number of what the bridge itself says
+RELEASE_S: Final = 1.0  # without marks, what is held back is looked at this often
 JOURNAL: Final = 400
 
 
@@ -76,6 +77,7 @@ class Call:
         self.opened = 0  # streams so far
         self.lost_orderly = True
         self.mark_timer = False
+        self.watching = False  # the timer for overdue marks runs
         self.probing = False
         # the agent
         self.connecting = False
@@ -98,12 +100,22 @@ class Call:
         while self.held_bytes > MAX_HELD:
             self.held_bytes -= len(self.held.popleft())
 
-    def mark_later(self) -> list[e.Order]:
-        """A mark will follow what was just sent."""
-        if self.mark_timer or not self.playback.unmarked:
-            return []
-        self.mark_timer = True
-        return [e.StartTimer("mark", MARK_AFTER_S)]
+    def watch(self, now: float) -> list[e.Order]:
+        """The timers for what was just sent: a mark will follow it, and will not be waited for in vain."""
+        orders: list[e.Order] = []
+        if self.playback.unmarked and not self.mark_timer:
+            self.mark_timer = True
+            orders.append(e.StartTimer("mark", MARK_AFTER_S))
+        if self.playback.by_clock:
+            # No mark will say when there is room again for what is held back.
+            if self.playback.held_back:
+                orders.append(e.StartTimer("drain", RELEASE_S))
+        elif not self.watching and not self.probing:
+            due = self.playback.due_in(now)
+            if due:
+                self.watching = True
+                orders.append(e.StartTimer("overdue", due))
+        return orders
 
     def say(self, prompt: str, now: float) -> list[e.Order]:
         """The bridge itself speaks, behind what is queued."""
@@ -112,7 +124,7 @@ class Call:
             return []
         self.note("prompt", now, name=prompt)
         orders: list[e.Order] = list(self.playback.offer(clip, PROMPT_TURN, now))
-        return orders + self.mark_later()
+        return orders + self.watch(now)
 
     def tail(self, now: float) -> list[e.Order]:
         """What the filter still holds of the agent's last sound."""

@@ -88,6 +88,11 @@ class Turns:
                 self._cut = (turn, fraction)
         self._open_agent = None
 
+    def agent_gone(self) -> None:
+        """Another agent (or the same one anew) has the call: what it says is no part of what was said before."""
+        self._open_agent = None
+        self._cut = None
+
     def _fill_cut(self, text: str) -> None:
         if self._cut is not None:
             turn, fraction = self._cut
