@@ -19,8 +19,8 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.agents import make_agent
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -98,42 +98,8 @@ class House:
     # ------------------------------------------------------------ parts
 
     def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
-        agents: dict[str, Agent] = {}
-        for name, each in self.settings.agents.items():
-            if isinstance(each, config.XunaAgent):
-                agents[name] = XunaAgent(
-                    name=name,
-                    agent_id=each.agent_id,
-                    api_key=each.api_key or "",
-                    base_url=each.base_url,
-                    authentication=each.authentication,
-                    dialect=each.dialect,
-                    prompt=each.prompt,
-                    first_message=each.first_message,
-                    language=each.language,
-                    voice_id=each.voice_id,
-                    dynamic_variables=each.dynamic_variables,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif isinstance(each, config.KuraAgent):
-                agents[name] = KuraAgent(
-                    name=name,
-                    assistant_id=each.assistant_id,
-                    api_key=each.api_key,
-                    base_url=each.base_url,
-                    language_code=each.language_code,
-                    metadata=each.metadata,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif demo is not None:
-                agents[name] = XunaAgent(
-                    name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url
-                )
-        return agents
+        made = {name: make_agent(name, each, demo) for name, each in self.settings.agents.items()}
+        return {name: agent for name, agent in made.items() if agent is not None}
 
     def _rules(self) -> dict[str, AgentRules]:
         return {
