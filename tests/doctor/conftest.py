@@ -83,6 +83,6 @@ agent = "support"
 @pytest.fixture
 async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
     """A carrier and two agents; whether the bridge runs is the test's own affair."""
-    async with Carrier(public_url="https://elsewhere.example.com") as carrier, TwilioRest(carrier) as rest:
-        async with Xuna() as xuna, Kura() as kura:
-            yield Deployment(tmp_path, rest, xuna, kura)
+    carrier = Carrier(public_url="https://elsewhere.example.com")
+    async with carrier, TwilioRest(carrier) as rest, Xuna() as xuna, Kura() as kura:
+        yield Deployment(tmp_path, rest, xuna, kura)

@@ -103,18 +103,18 @@ async def test_another_auth_token(deployment: Deployment) -> None:
 async def test_a_proxy_that_changes_the_path(deployment: Deployment) -> None:
     """A proxy that strips or adds to the path breaks signatures, and is told apart from a bridge that is gone."""
     behind = free_port()
-    async with serving(deployment, port=behind):
-        async with Proxy(deployment.port, behind, replace={b"POST /twilio/": b"POST /app/twilio/"}):
-            findings = await deployment.examine()
+    proxy = Proxy(deployment.port, behind, replace={b"POST /twilio/": b"POST /app/twilio/"})
+    async with serving(deployment, port=behind), proxy:
+        findings = await deployment.examine()
     assert "something that is not the bridge" in found(findings, "is answered HTTP 404").what
 
 
 async def test_a_proxy_without_websockets(deployment: Deployment) -> None:
     """A proxy that does not pass the upgrade on fails with the headers it must pass."""
     behind = free_port()
-    async with serving(deployment, port=behind):
-        async with Proxy(deployment.port, behind, replace={b"Upgrade: websocket": b"X-Upgrade: none"}):
-            findings = await deployment.examine()
+    proxy = Proxy(deployment.port, behind, replace={b"Upgrade: websocket": b"X-Upgrade: none"})
+    async with serving(deployment, port=behind), proxy:
+        findings = await deployment.examine()
     assert "Upgrade and Connection" in found(findings, "a signed upgrade is answered HTTP").remedy
 
 
