@@ -230,7 +230,8 @@ class Reception:
             record = await desk.calls.get(call_id)
         except StoreUnavailable:
             return None
-        if record is None or record.status.terminal:
+        # The end of a call of ours may not have reached the store yet.
+        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
             return None
         return await self._take_over(record)
 
