@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -77,6 +77,7 @@ class House:
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+                prewarmed=settings.limits.prewarmed,
             )
         )
         self.database = Database(settings.database_url)
@@ -91,6 +92,7 @@ class House:
         )
         self.agents: dict[str, Agent] = {}
         self.reception: Reception | None = None
+        self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -137,6 +139,7 @@ class House:
         return {
             name: AgentRules(
                 barge_in=each.barge_in,
+                sensitivity=each.barge_in_sensitivity,
                 guard_ms=each.barge_in_guard_ms,
                 uplink_chunk_ms=each.uplink_chunk_ms,
                 prewarm=each.prewarm,
@@ -169,6 +172,7 @@ class House:
             convert=Transcoder,
             level=level,
             prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
     # ------------------------------------------------------------ what sessions ask for
@@ -177,6 +181,8 @@ class House:
         self.writer.put(record)
         if record.status.terminal and self.reception is not None:
             self.reception.ended(record)
+        for watch in self.watchers:
+            watch(record)
 
     def _closing(self, session: CallSession, order: e.ClosePhone) -> None:
         if order.then == "hangup" and session.record.carrier_call_id:
@@ -324,6 +330,19 @@ class House:
 
     async def _drain(self) -> None:
         await self.switchboard.drain(self.settings.drain_timeout_s)
+
+
+async def forget_conversation(settings: config.Settings, record: CallRecord) -> str:
+    """Have the agent delete its own account of a call; what came of it, in words. Raises AgentFailure."""
+    each = settings.agents.get(record.agent)
+    if not isinstance(each, config.XunaAgent) or not record.agent_conversation_id:
+        return "this agent keeps no conversation that can be deleted"
+    agent = XunaAgent(name=record.agent, agent_id=each.agent_id, api_key=each.api_key or "", base_url=each.base_url)
+    try:
+        await agent.conversations.delete(record.agent_conversation_id)
+    finally:
+        await agent.close()
+    return "the agent has deleted the conversation"
 
 
 def summary(record: CallRecord) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class SessionFactory:
     convert: Callable[[AudioFormat, AudioFormat], Conversion]
     level: Callable[[bytes], float]
     prompts: Mapping[str, bytes]
+    prewarm_hold_s: float = 10.0
 
     def make(
         self,
@@ -32,6 +33,7 @@ class SessionFactory:
         variables: Mapping[str, str | int | float | bool] | None = None,
         overrides: Mapping[str, str] | None = None,
         history: str | None = None,
+        prewarm: bool = True,
     ) -> CallSession:
         """A session for a call that was admitted. ``history``: what was said in it before, in another process."""
         agents = line.agents if agent is None else (agent, *(name for name in line.agents if name != agent))
@@ -41,18 +43,20 @@ class SessionFactory:
             convert=self.convert,
             level=self.level,
             prompts=self.prompts,
-            prewarm=rules.prewarm,
+            prewarm=rules.prewarm and prewarm,
+            prewarm_hold_s=self.prewarm_hold_s,
             has_fallback=line.has_fallback,
             start_timeout_s=rules.start_timeout_s,
             max_duration_s=line.max_duration_s,
             uplink_chunk_ms=rules.uplink_chunk_ms,
+            sensitivity=rules.sensitivity,
             resumed=history is not None,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
         return CallSession(
             record,
             plan,
-            InterruptionPolicy(rules.barge_in),
+            InterruptionPolicy(rules.barge_in, sensitivity=rules.sensitivity, guard_ms=rules.guard_ms),
             self.surroundings,
             variables={**line.variables, **(variables or {})},
             brief_overrides=overrides,

@@ -26,6 +26,7 @@ class Limits:
     max_calls: int = 200
     max_calls_per_caller: int = 5
     loop_lag_s: float = 0.1
+    prewarmed: int = 50  # agents' sessions held for streams that are not there yet
 
 
 class Switchboard:
@@ -85,6 +86,12 @@ class Switchboard:
         if reason is not None:
             self.refused[reason] = self.refused.get(reason, 0) + 1
         return reason
+
+    @property
+    def may_prewarm(self) -> bool:
+        """An agent's session may be opened before the stream is there: so many at the most are kept waiting."""
+        waiting = sum(session.record.started_at is None for session in self._sessions.values())
+        return waiting < self.limits.prewarmed
 
     def take(self, session: CallSession) -> None:
         """Begin a call that was admitted."""

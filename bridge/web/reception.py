@@ -164,7 +164,11 @@ class Reception:
         except (StoreUnavailable, TimeoutError):
             log.warning("offered_from_memory", call_id=record.call_id)
         session = desk.factory.make(
-            record, line, variables=record.detail.get("variables"), overrides=record.detail.get("overrides")
+            record,
+            line,
+            variables=record.detail.get("variables"),
+            overrides=record.detail.get("overrides"),
+            prewarm=desk.switchboard.may_prewarm,
         )
         session.facts["line"] = line
         session.facts["counter"] = 1
@@ -188,7 +192,7 @@ class Reception:
 
     async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
         words = CLOSING if reason is Reason.DRAINING else BUSY
-        text = str(self._desk.answers.fallback(line, words=words, counter=1))
+        text = str(self._desk.answers.refusal(line, words=words))
         record.detail["then"] = "hangup"
         record.finish(reason, datetime.now(UTC), status=Status.FAILED)
         self._desk.saved(record)
