@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.business import Business
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -91,8 +92,12 @@ class House:
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
         self.agents: dict[str, Agent] = {}
-        self.reception: Reception | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+        )
+        self.watchers.append(self.business.watch)
+        self.reception: Reception | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -202,7 +207,7 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
         log.info("call_taken_over", call_id=call_id, from_instance=instance)
@@ -261,6 +266,7 @@ class House:
         assert self.reception is not None
         routes: list[BaseRoute] = []
         routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
         return routes
 
