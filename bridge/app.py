@@ -77,6 +77,7 @@ class House:
             Limits(
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+                max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
                 prewarmed=settings.limits.prewarmed,
             )
@@ -144,6 +145,7 @@ class House:
         return {
             name: AgentRules(
                 barge_in=each.barge_in,
+                sensitivity=each.barge_in_sensitivity,
                 guard_ms=each.barge_in_guard_ms,
                 uplink_chunk_ms=each.uplink_chunk_ms,
                 prewarm=each.prewarm,

@@ -96,7 +96,7 @@ def close(call: Call, reason: Reason, now: float, *, status: Status | None = Non
     if leaving.target:
         record.detail["target"] = leaving.target
     record.detail["counts"] = {
-        "interruptions": call.policy.counts(),
+        "interruptions": call.policy.account(),
         "stale_chunks": call.gate.dropped,
         "dropped_samples": call.playback.dropped,
         "bad_messages": {side: count.total for side, count in call.garbage.items()},

@@ -52,7 +52,6 @@ RULES: Final[dict[type[e.Event], Rule]] = {
     e.AgentToolCall: conversation.agent_tool_call,
     e.AgentExpired: conversation.agent_expired,
     e.AgentProblem: conversation.agent_problem,
-    e.SpeechDetected: conversation.speech_detected,
     e.Garbage: conversation.garbled,
     e.EndRequested: ending.end_requested,
     e.TransferRequested: ending.transfer_requested,
@@ -106,10 +105,16 @@ class CallMachine:
 
     def handle(self, event: e.Event, now: float) -> list[e.Order]:
         """What follows from ``event``. Total: unknown and late ones are counted or ignored."""
+        if self.call.over:
+            return []
+        orders = self._orders(event, now)
+        if self.call.ear is not None:
+            self.call.ear.sent(orders, now)
+        return orders
+
+    def _orders(self, event: e.Event, now: float) -> list[e.Order]:
         call = self.call
         kind = type(event)
-        if call.over:
-            return []
         if kind is e.PhoneAudio:
             return phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
         if kind is e.AgentAudio:

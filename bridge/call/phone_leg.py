@@ -8,7 +8,9 @@ from typing import Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.agent_leg import try_agent
+from bridge.call.conversation import interruption
 from bridge.call.ending import close, drain, drained, drop_agent, give_up
+from bridge.call.interruption import Source
 from bridge.call.record import Status
 from bridge.call.state import Call, Leg
 from bridge.errors import Reason
@@ -30,17 +32,25 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     if not payload:
         return []
     call.listening.frame(call.plan.level(payload), len(payload) / TELEPHONE.rate, now)
+    orders: list[e.Order] = []
+    if call.ear is not None:
+        unplayed = call.playback.unplayed(now)
+        told = call.ear.hears(payload, now, listening=call.policy.listening(now, unplayed=unplayed))
+        if told is not None:
+            orders = interruption(call, Source.SPEECH, now, took=told.delay)
     if call.uplink is None or call.agent is not Leg.OPEN:
         call.hold(payload)
-        return []
+        return orders
     if call.chunk_bytes > len(payload) or call.chunk:
         call.chunk += payload
         if len(call.chunk) < call.chunk_bytes:
-            return []
+            return orders
         payload = bytes(call.chunk)
         call.chunk.clear()
     sound = call.uplink.process(payload)
-    return [e.SendAudio(sound)] if sound else []
+    if not sound:
+        return orders
+    return [*orders, e.SendAudio(sound)] if orders else [e.SendAudio(sound)]
 
 
 def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:

@@ -39,6 +39,7 @@ class CallPlan:
     start_timeout_s: float = 4.0
     max_duration_s: float = 14_400.0  # Twilio's own limit for a call
     uplink_chunk_ms: int = 20
+    sensitivity: str = "medium"  # of the bridge's own ear: low, medium, high
     resumed: bool = False  # there is a conversation to go on with, from another process
 
 

@@ -63,6 +63,7 @@ class Playback:
         self._marks: dict[str, tuple[int, float]] = {}  # name -> (position, due)
         self._mark_number = 0
         self._marked = 0  # position of the newest mark
+        self._cleared = 0  # what was offered when the queue was last cleared: nothing since, nothing to clear
         self._spans: deque[Span] = deque(maxlen=64)
 
     # -------------------------------------------------------- sound in
@@ -244,9 +245,10 @@ class Playback:
         self._waiting.clear()
         self._forget_flight(now)
         # Positions go on from what was sent, so that spans of the cut turns keep their length.
-        self._sent = self._confirmed = self._marked = self._offered
+        fresh = self._offered != self._cleared
+        self._sent = self._confirmed = self._marked = self._cleared = self._offered
         self.clears += 1
-        return [ClearAudio()] if self._open else []
+        return [ClearAudio()] if self._open and fresh else []
 
     def _unheard(self, now: float) -> list[bytes]:
         position = self._position(now)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.candidates import Attempt, Candidates
+from bridge.call.ear import Ear
 from bridge.call.garbage import GarbageCount
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.listening import Listening
@@ -59,6 +60,7 @@ class Call:
         self.turns = Turns(record)
         self.listening = Listening()
         self.gate = StaleGate()
+        self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
         self.garbage = {"phone": GarbageCount(), "agent": GarbageCount()}
         self.ignored: dict[str, int] = {}
@@ -105,14 +107,18 @@ class Call:
         self.mark_timer = True
         return [e.StartTimer("mark", MARK_AFTER_S)]
 
+    def play(self, sound: bytes, turn: int, now: float) -> list[e.Order]:
+        """Queue mu-law sound for the phone, behind what is queued."""
+        orders: list[e.Order] = list(self.playback.offer(sound, turn, now))
+        return orders + self.mark_later() if self.phone is Leg.OPEN else orders
+
     def say(self, prompt: str, now: float) -> list[e.Order]:
-        """The bridge itself speaks, behind what is queued."""
+        """The bridge itself speaks."""
         clip = self.plan.prompts.get(prompt)
         if not clip:
             return []
         self.note("prompt", now, name=prompt)
-        orders: list[e.Order] = list(self.playback.offer(clip, PROMPT_TURN, now))
-        return orders + self.mark_later()
+        return self.play(clip, PROMPT_TURN, now)
 
     def tail(self, now: float) -> list[e.Order]:
         """What the filter still holds of the agent's last sound."""

@@ -49,13 +49,14 @@ class SessionFactory:
             start_timeout_s=rules.start_timeout_s,
             max_duration_s=line.max_duration_s,
             uplink_chunk_ms=rules.uplink_chunk_ms,
+            sensitivity=rules.sensitivity,
             resumed=history is not None,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
         return CallSession(
             record,
             plan,
-            InterruptionPolicy(rules.barge_in),
+            InterruptionPolicy(rules.barge_in, sensitivity=rules.sensitivity, guard_ms=rules.guard_ms),
             self.surroundings,
             variables={**line.variables, **(variables or {})},
             brief_overrides=overrides,
