@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.xuna.api import XunaAgent
 from bridge.assembly.agents import make_agent
+from bridge.assembly.business import Business
 from bridge.assembly.operations import Operations, Parts
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
@@ -97,6 +98,10 @@ class House:
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+        )
+        self.watchers.append(self.business.watch)
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -173,7 +178,7 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
         if self.operations is not None:
@@ -257,6 +262,7 @@ class House:
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
+        routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         return routes
