@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.dashboard import DashboardWing, Parts, access_keys
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -39,13 +40,17 @@ from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.grants import Grants
 from bridge.store.writer import Writer
+from bridge.web.access import Access
 from bridge.web.answers import MEDIA_PATH, Answers
+from bridge.web.dashboard.live import LiveBus
 from bridge.web.grants import GrantOffice
 from bridge.web.health import health_routes
 from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
+from bridge.web.proxies import Proxies
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
+from bridge.web.softphone import SOFTPHONE_MEDIA
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -91,6 +96,9 @@ class House:
         )
         self.agents: dict[str, Agent] = {}
         self.reception: Reception | None = None
+        self.access = Access(access_keys(settings), Proxies(settings.server.trusted_proxies))
+        self.live = LiveBus(self.instance)
+        self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -175,6 +183,7 @@ class House:
 
     def _saved(self, record: CallRecord) -> None:
         self.writer.put(record)
+        self.live.marked(record)
         if record.status.terminal and self.reception is not None:
             self.reception.ended(record)
 
@@ -218,11 +227,27 @@ class House:
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks = [
+                group.create_task(self.writer.run(), name="store writer"),
+                group.create_task(self.live.run(self.calls), name="live updates"),
+            ]
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
-            self.reception = Reception(self._desk())
+            desk = self._desk()
+            self.reception = Reception(desk)
+            self.dashboard = DashboardWing(
+                Parts(
+                    settings=self.settings,
+                    access=self.access,
+                    instance=self.instance,
+                    lines=desk.lines,
+                    switchboard=self.switchboard,
+                    factory=desk.factory,
+                    calls=self.calls,
+                    live=self.live,
+                )
+            )
             self.ready = True
             try:
                 yield
@@ -257,6 +282,8 @@ class House:
         routes: list[BaseRoute] = []
         routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
+        if self.dashboard is not None:
+            routes += self.dashboard.routes()
         return routes
 
     def door(self) -> MediaDoor:
@@ -293,11 +320,12 @@ class House:
             self._server.handle_exit(signal.SIGTERM, None)
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
+        doors = {} if self.dashboard is None else {SOFTPHONE_MEDIA: self.dashboard.softphone.admit}
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
-            http=front_protocol(MEDIA_PATH, self.door().admit),
+            http=front_protocol(MEDIA_PATH, self.door().admit, doors),
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
             ws_per_message_deflate=False,

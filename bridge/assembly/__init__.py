@@ -1,0 +1,1 @@
+"""Puts the larger subjects of the house together: beside ``app``, and at its level."""
