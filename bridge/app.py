@@ -21,7 +21,8 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
-from bridge.assembly.dashboard import DashboardWing, Parts, access_keys
+from bridge.assembly.dashboard import DashboardWing
+from bridge.assembly.operations import Operations, Parts
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -40,17 +41,14 @@ from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.grants import Grants
 from bridge.store.writer import Writer
-from bridge.web.access import Access
 from bridge.web.answers import MEDIA_PATH, Answers
-from bridge.web.dashboard.live import LiveBus
 from bridge.web.grants import GrantOffice
 from bridge.web.health import health_routes
 from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
-from bridge.web.proxies import Proxies
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
-from bridge.web.softphone import SOFTPHONE_MEDIA
+from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -96,8 +94,7 @@ class House:
         )
         self.agents: dict[str, Agent] = {}
         self.reception: Reception | None = None
-        self.access = Access(access_keys(settings), Proxies(settings.server.trusted_proxies))
-        self.live = LiveBus(self.instance)
+        self.operations: Operations | None = None
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -183,7 +180,10 @@ class House:
 
     def _saved(self, record: CallRecord) -> None:
         self.writer.put(record)
-        self.live.marked(record)
+        if self.operations is not None:
+            self.operations.saved(record)
+        if self.dashboard is not None:
+            self.dashboard.saved(record)
         if record.status.terminal and self.reception is not None:
             self.reception.ended(record)
 
@@ -209,7 +209,8 @@ class House:
         session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
 
     async def _takeover(self, call_id: str, instance: str) -> None:
-        log.info("call_taken_over", call_id=call_id, from_instance=instance)
+        if self.operations is not None:
+            await self.operations.taken_over(call_id, instance)
 
     # ------------------------------------------------------------ the process
 
@@ -227,32 +228,22 @@ class House:
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [
-                group.create_task(self.writer.run(), name="store writer"),
-                group.create_task(self.live.run(self.calls), name="live updates"),
-            ]
+            tasks = [group.create_task(self.writer.run(), name="store writer")]
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
             desk = self._desk()
             self.reception = Reception(desk)
-            self.dashboard = DashboardWing(
-                Parts(
-                    settings=self.settings,
-                    access=self.access,
-                    instance=self.instance,
-                    lines=desk.lines,
-                    switchboard=self.switchboard,
-                    factory=desk.factory,
-                    calls=self.calls,
-                    live=self.live,
-                )
-            )
+            self.operations = self._operations(desk)
+            tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:
                 yield
             finally:
                 self.ready = False
+                await self.operations.leave()
                 board.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await board
@@ -276,12 +267,32 @@ class House:
             takeover=self._takeover,
         )
 
+    def _operations(self, desk: Desk) -> Operations:
+        streams = StreamChange(desk.account_sid, desk.answers, desk.grants, self.rest.redirect, self._saved)
+        return Operations(
+            Parts(
+                settings=self.settings,
+                instance=self.instance,
+                switchboard=self.switchboard,
+                database=self.database,
+                calls=self.calls,
+                writer=self.writer,
+                rest=self.rest,
+                agents=self.agents,
+                streams=streams,
+            )
+        )
+
     def routes(self) -> list[BaseRoute]:
         """The front door."""
         assert self.reception is not None
+        assert self.operations is not None
         routes: list[BaseRoute] = []
-        routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
+        self.operations.webhooks_refused = lambda: twilio.refused
+        routes += twilio.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
+        routes += self.operations.routes()
         if self.dashboard is not None:
             routes += self.dashboard.routes()
         return routes
@@ -302,7 +313,10 @@ class House:
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
         )
-        return MediaDoor(rules, self.switchboard.spawn)
+        door = MediaDoor(rules, self.switchboard.spawn)
+        if self.operations is not None:
+            self.operations.media_refused = door.refused
+        return door
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal has drained it."""
@@ -320,7 +334,7 @@ class House:
             self._server.handle_exit(signal.SIGTERM, None)
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
-        doors = {} if self.dashboard is None else {SOFTPHONE_MEDIA: self.dashboard.softphone.admit}
+        doors = {} if self.dashboard is None else self.dashboard.doors()
         return uvicorn.Config(
             app,
             host=self.host,

@@ -1,1 +1,1 @@
-"""Puts the larger subjects of the house together: beside ``app``, and at its level."""
+"""Parts of the composition root, a file for each subject: what ``app`` would hold if it had the room."""

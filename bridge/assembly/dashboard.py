@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
-from bridge.call.plan import Line
+from bridge.assembly.operations import Operations
+from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
-from bridge.runtime.factory import SessionFactory
-from bridge.runtime.switchboard import Switchboard
 from bridge.store.calls import Calls
-from bridge.web.access import Access, Key
+from bridge.web.access import Key
 from bridge.web.dashboard.doorway import Doorway
 from bridge.web.dashboard.guard import Guard
 from bridge.web.dashboard.live import LiveBus
 from bridge.web.dashboard.sessions import LOOPBACK, Sessions
-from bridge.web.softphone import Exchange, Softphone
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the dashboard looks at."""
-
-    settings: config.Settings
-    access: Access
-    instance: str
-    lines: Mapping[str, Line]
-    switchboard: Switchboard
-    factory: SessionFactory
-    calls: Calls
-    live: LiveBus
+from bridge.web.reception import Desk
+from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
 
 
 def is_demo(settings: config.Settings) -> bool:
@@ -43,42 +28,51 @@ def is_demo(settings: config.Settings) -> bool:
 
 
 class DashboardWing:
-    """Routes and the softphone's door."""
+    """``routes`` and ``doors`` for the front door, ``run`` as a task, ``saved`` for every record that changes."""
 
-    def __init__(self, parts: Parts) -> None:
-        settings = parts.settings
-        keys = access_keys(settings)
+    def __init__(self, settings: config.Settings, desk: Desk, calls: Calls, operations: Operations) -> None:
+        access = operations.access
+        self.live = LiveBus(desk.instance)
         self.sessions = Sessions(
-            keys,
-            parts.access.proxies,
+            [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
+            access.proxies,
             public_url=settings.public_url or "",
             life_s=settings.api.session_hours * 3600,
             open_here=is_demo(settings),
         )
-        parts.access.recognised_by.append(self.sessions.recognise)
-        self._guard = Guard(parts.access, self.sessions)
-        self._parts = parts
+        access.recognised_by.append(self.sessions.recognise)
         self.softphone = Softphone(
             Exchange(
-                instance=parts.instance,
-                lines=parts.lines,
+                instance=desk.instance,
+                lines=desk.lines,
                 agents=lambda: list(settings.agents),
-                switchboard=parts.switchboard,
-                factory=parts.factory,
+                switchboard=desk.switchboard,
+                factory=desk.factory,
                 recognise=self.sessions.recognise,
                 open_stream=SoftphoneStream,
             )
         )
+        self._settings = settings
+        self._desk = desk
+        self._calls = calls
+        self._operations = operations
+        self._guard = Guard(access, self.sessions)
+
+    def saved(self, record: CallRecord) -> None:
+        """A record has changed."""
+        self.live.marked(record)
+
+    async def run(self) -> None:
+        """Live updates, until cancelled."""
+        await self.live.run(self._calls)
+
+    def doors(self) -> dict[str, Any]:
+        """Paths whose upgrades are judged here."""
+        return {SOFTPHONE_MEDIA: self.softphone.admit}
 
     def routes(self) -> list[BaseRoute]:
         """Every page."""
-        parts = self._parts
-        agents: Callable[[], list[str]] = lambda: list(parts.settings.agents)  # noqa: E731 - typed
-        routes: list[BaseRoute] = []
-        routes += Doorway(self._guard, parts.live, lines=parts.lines, agents=agents).routes()
-        return routes
-
-
-def access_keys(settings: config.Settings) -> list[Key]:
-    """The keys of the configuration."""
-    return [Key(each.key, each.role, each.name or "") for each in settings.api.keys]
+        doorway = Doorway(
+            self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._settings.agents)
+        )
+        return list(doorway.routes())

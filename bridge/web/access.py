@@ -14,8 +14,8 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from bridge.call.ports import Secret
+from bridge.throttle import Throttle
 from bridge.web.proxies import Proxies
-from bridge.web.throttle import Throttle
 
 Role = Literal["viewer", "operator"]
 TRIES_PER_MINUTE: Final = 10  # wrong keys of one address that are looked at
