@@ -54,7 +54,9 @@ class Placing:
         """
         now = datetime.now(UTC)
         if self.draining():
-            raise Refused("the bridge is draining", status=503, hint="Ask another instance, or later.", retry_after_s=30)
+            raise Refused(
+                "the bridge is draining", status=503, hint="Ask another instance, or later.", retry_after_s=30
+            )
         record = record_of(wanted, call_id=call_id, now=now, policy=self.policy)
         attempt = attempt_of(wanted, call_id=call_id, due=wanted.not_before or now, policy=self.policy)
         if wanted.not_before is not None and wanted.not_before > now:
