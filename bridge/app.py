@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.operations import Operations, Parts
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -46,6 +47,7 @@ from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
+from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -93,6 +95,7 @@ class House:
         )
         self.agents: dict[str, Agent] = {}
         self.reception: Reception | None = None
+        self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
         self._server: FrontServer | None = None
 
@@ -207,7 +210,8 @@ class House:
         session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
 
     async def _takeover(self, call_id: str, instance: str) -> None:
-        log.info("call_taken_over", call_id=call_id, from_instance=instance)
+        if self.operations is not None:
+            await self.operations.taken_over(call_id, instance)
 
     # ------------------------------------------------------------ the process
 
@@ -229,12 +233,17 @@ class House:
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
-            self.reception = Reception(self._desk())
+            desk = self._desk()
+            self.reception = Reception(desk)
+            self.operations = self._operations(desk)
+            self.watchers.append(self.operations.saved)
+            tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.ready = True
             try:
                 yield
             finally:
                 self.ready = False
+                await self.operations.leave()
                 board.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await board
@@ -258,12 +267,32 @@ class House:
             takeover=self._takeover,
         )
 
+    def _operations(self, desk: Desk) -> Operations:
+        streams = StreamChange(desk.account_sid, desk.answers, desk.grants, self.rest.redirect, self._saved)
+        return Operations(
+            Parts(
+                settings=self.settings,
+                instance=self.instance,
+                switchboard=self.switchboard,
+                database=self.database,
+                calls=self.calls,
+                writer=self.writer,
+                rest=self.rest,
+                agents=self.agents,
+                streams=streams,
+            )
+        )
+
     def routes(self) -> list[BaseRoute]:
         """The front door."""
         assert self.reception is not None
+        assert self.operations is not None
         routes: list[BaseRoute] = []
-        routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
+        self.operations.webhooks_refused = lambda: twilio.refused
+        routes += twilio.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
+        routes += self.operations.routes()
         return routes
 
     def door(self) -> MediaDoor:
@@ -282,7 +311,10 @@ class House:
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
         )
-        return MediaDoor(rules, self.switchboard.spawn)
+        door = MediaDoor(rules, self.switchboard.spawn)
+        if self.operations is not None:
+            self.operations.media_refused = door.refused
+        return door
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal has drained it."""
