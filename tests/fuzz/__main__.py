@@ -14,16 +14,16 @@ def main() -> None:
     name, seconds = sys.argv[1], sys.argv[2]
     with atheris.instrument_imports(include=["bridge.carriers", "bridge.agents", "bridge.call"]):
         from tests.fuzz.targets import TARGETS
-    target = TARGETS[name]
-    folder = CORPUS / name
-    arguments = [
-        sys.argv[0],
+    kept = CORPUS / name
+    found = tempfile.mkdtemp(prefix="callbridge-fuzz-")  # new inputs are this run's own; only what crashes is kept
+    options = [
         f"-max_total_time={seconds}",
         "-max_len=4096",
         "-timeout=10",
-        f"-artifact_prefix={folder}/",
+        "-verbosity=0",
+        f"-artifact_prefix={kept}/",
     ]
-    atheris.Setup([*arguments, str(folder)], target)
+    atheris.Setup([sys.argv[0], *options, found, str(kept)], TARGETS[name])
     atheris.Fuzz()
 
 
