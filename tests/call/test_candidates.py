@@ -43,7 +43,9 @@ def test_a_failure_that_cannot_pass_goes_to_the_next_agent_at_once() -> None:
     assert attempt.name == "b"
 
 
-@pytest.mark.parametrize(("after", "name", "delay"), [(0.0, "a", 0.0), (1.0, "a", 1.0), (-5.0, "a", 0.0), (60.0, "b", 0.0)])
+@pytest.mark.parametrize(
+    ("after", "name", "delay"), [(0.0, "a", 0.0), (1.0, "a", 1.0), (-5.0, "a", 0.0), (60.0, "b", 0.0)]
+)
 def test_retry_after_is_obeyed_where_there_is_time(after: float, name: str, delay: float) -> None:
     """The agent's own wish counts; one that does not fit into the budget means the next agent."""
     candidates = three()
