@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.outbound import Parts, outbound_routes
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -262,6 +263,9 @@ class House:
         assert self.reception is not None
         routes: list[BaseRoute] = []
         routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        routes += outbound_routes(
+            Parts(self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance)
+        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         return routes
 

@@ -45,9 +45,10 @@ class Destinations:
             parsed = phonenumbers.parse(number)
         except phonenumbers.NumberParseException:
             raise _impossible() from None
-        if not phonenumbers.is_possible_number(parsed) or phonenumbers.format_number(
-            parsed, phonenumbers.PhoneNumberFormat.E164
-        ) != number:
+        if (
+            not phonenumbers.is_possible_number(parsed)
+            or phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) != number
+        ):
             raise _impossible()
         wanted, kind = _own_prefix(number, parsed)
         if max(map(len, matching)) < wanted:

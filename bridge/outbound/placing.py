@@ -19,6 +19,7 @@ from bridge.store.budget import Denied
 from bridge.store.calls import Calls
 from bridge.store.tables import micros
 
+LONGEST_S: Final = 14_400  # of a call at the carrier
 TALK_SLACK_S: Final = 60  # the carrier's own limit is behind ours, which lets the agent finish
 
 _WHY: Final = {
@@ -54,7 +55,9 @@ class Placing:
         """
         now = datetime.now(UTC)
         if self.draining():
-            raise Refused("the bridge is draining", status=503, hint="Ask another instance, or later.", retry_after_s=30)
+            raise Refused(
+                "the bridge is draining", status=503, hint="Ask another instance, or later.", retry_after_s=30
+            )
         record = record_of(wanted, call_id=call_id, now=now, policy=self.policy)
         attempt = attempt_of(wanted, call_id=call_id, due=wanted.not_before or now, policy=self.policy)
         if wanted.not_before is not None and wanted.not_before > now:
@@ -122,7 +125,7 @@ def attempt_of(wanted: Wanted, *, call_id: str, due: datetime, policy: Policy) -
         plan={
             "machine_detection": wanted.machine_detection,
             "ring_timeout_s": policy.ring_timeout_s,
-            "time_limit_s": wanted.max_duration_s + TALK_SLACK_S,
+            "time_limit_s": min(wanted.max_duration_s + TALK_SLACK_S, LONGEST_S),
         },
     )
 

@@ -94,7 +94,9 @@ def variables_of(found: Any) -> dict[str, Scalar]:
         if name in _SYSTEM:
             raise Refused(f"the variable {name} is the bridge's own", hint="Choose another name.")
         if not isinstance(value, Scalar) or (isinstance(value, str) and len(value) > MAX_VALUE):
-            raise Refused(f"the variable {name} cannot be", hint=f"A text of at most {MAX_VALUE} characters, a number, or true.")
+            raise Refused(
+                f"the variable {name} cannot be", hint=f"A text of at most {MAX_VALUE} characters, a number, or true."
+            )
     return dict(found)
 
 

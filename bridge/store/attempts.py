@@ -89,9 +89,7 @@ class Attempts:
             await spend(self._database, connection, budget, ALL, now)
             return mine
 
-    async def claim(
-        self, *, budget: Budget, owner: str, lease: timedelta, now: datetime
-    ) -> Denied | Attempt | None:
+    async def claim(self, *, budget: Budget, owner: str, lease: timedelta, now: datetime) -> Denied | Attempt | None:
         """Take the next call that is due and belongs to no campaign's plan. None where none is due."""
         due = (ATTEMPTS.c.state == "queued", ATTEMPTS.c.due_us <= micros(now))
         async with self._database.read() as connection:  # most polls find nothing, and a read takes no lock
@@ -234,7 +232,9 @@ async def close(connection: AsyncConnection, record: CallRecord, now: datetime) 
 
 async def is_suppressed(connection: AsyncConnection, number: str) -> bool:
     """Nobody may call this number."""
-    return (await connection.execute(select(SUPPRESSED.c.number).where(SUPPRESSED.c.number == number))).first() is not None
+    return (
+        await connection.execute(select(SUPPRESSED.c.number).where(SUPPRESSED.c.number == number))
+    ).first() is not None
 
 
 def in_a_call(number: ColumnElement[str]) -> ColumnElement[bool]:

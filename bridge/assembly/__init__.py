@@ -1,0 +1,1 @@
+"""Parts of the composition root: each puts one subject together for ``app``."""
