@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("number", help="whom to call, in E.164: +15550123456")
     parser.add_argument("--from", dest="from_", metavar="NUMBER", help="which line of ours calls")
     parser.add_argument("--agent", help="which agent speaks (default: the line's)")
-    parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE", help="told to the agent; may be repeated")
+    parser.add_argument(
+        "--var", action="append", default=[], metavar="NAME=VALUE", help="told to the agent; may be repeated"
+    )
     parser.add_argument("--first-message", help="what the agent says first")
     parser.add_argument("--machine-detection", choices=("off", "detect", "leave_message"))
     parser.add_argument("--voicemail-message", help="what is said to a machine")
@@ -78,4 +80,3 @@ def _body(args: argparse.Namespace) -> dict[str, Any] | None:
         "not_after": args.not_after,
     }
     return body | {name: value for name, value in given.items() if value is not None}
-

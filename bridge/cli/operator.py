@@ -25,9 +25,7 @@ class Operator:
     url: str
     key: Secret
 
-    def ask(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """One request; the JSON that comes back. Raises BridgeError with the bridge's own words and remedy."""
         found: dict[str, Any] = json.loads(self.raw(method, path, body, headers) or b"{}")
         return found
@@ -39,7 +37,11 @@ class Operator:
             f"{self.url}/api/v1{path}",
             data=data,
             method=method,
-            headers={"Content-Type": "application/json", **(headers or {}), "Authorization": f"Bearer {self.key.reveal()}"},
+            headers={
+                "Content-Type": "application/json",
+                **(headers or {}),
+                "Authorization": f"Bearer {self.key.reveal()}",
+            },
         )
         opener = urllib.request.build_opener(_NoRedirect)
         try:
@@ -68,7 +70,9 @@ def add_operator(parser: argparse.ArgumentParser) -> None:
 
 def operator_of(args: argparse.Namespace) -> Operator:
     """Raises BridgeError where there is no key, or the address is none."""
-    url = (args.url or os.environ.get("BRIDGE_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or '8080'}").rstrip("/")
+    url = (args.url or os.environ.get("BRIDGE_URL") or f"http://127.0.0.1:{os.environ.get('PORT') or '8080'}").rstrip(
+        "/"
+    )
     if urlsplit(url).scheme not in {"http", "https"}:
         raise BridgeError("--url is no address.", hint="Write http://127.0.0.1:8080.")
     key = args.api_key or os.environ.get("BRIDGE_API_KEY") or ""

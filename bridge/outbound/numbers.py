@@ -99,7 +99,7 @@ def _is_costly(parsed: PhoneNumber) -> bool:
     for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ()):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
         for described in (metadata.premium_rate, metadata.shared_cost) if metadata else ():
-            for length in described.possible_length or ():
+            for length in described.possible_length if described is not None else ():
                 cut = digits[:length].ljust(length, "1")
                 whole = phonenumbers.parse(f"+{code}{cut}")
                 if len(cut) == length and phonenumbers.number_type(whole) in _COSTLY:
