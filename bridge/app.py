@@ -24,6 +24,8 @@ from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import Parts as OutboundParts
+from bridge.assembly.outbound import outbound_routes
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -268,6 +270,11 @@ class House:
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
         routes += self.business.routes()
+        routes += outbound_routes(
+            OutboundParts(
+                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+            )
+        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:
