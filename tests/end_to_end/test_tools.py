@@ -74,6 +74,7 @@ async def test_a_booking_is_made_and_the_call_ended_by_the_agent(
         status, answer = await ask(house, "transfer_call", to="+19005551234", call_id=call_id)
         assert (status, "not allowed" in answer["error"]) == (200, True)
         await session.say(sound.tone(1.0, rate=24000), text="Goodbye!")
+        await call.hears(0.1)
         assert "result" in (await ask(house, "end_call", call_id=call_id))[1]
         assert await call.ended() == "completed"
         assert "error" in (await ask(house, "end_call", call_id=call_id))[1]
@@ -98,7 +99,8 @@ async def test_tools_over_the_socket_are_answered_once(tmp_path: Path) -> None:
         for name, arguments in [("rm", {}), ("transfer_call", {"to": "+19005551234"}), ("send_digits", {})]:
             refused = await session.result(await session.call_tool(name, arguments))
             assert refused["is_error"]
+        await session.say(sound.tone(0.5, rate=16000), text="I put you through.")
+        await call.hears(0.4)
         await session.call_tool("transfer_call", {"to": "reception"})
-        dialled = await call.ended()
-        assert dialled == "completed"
+        assert await call.ended() == "completed"
         assert [body["tool_name"] for body in receiver.once] == ["book"]
