@@ -1,1 +1,1 @@
-"""Parts of the house that are put together apart from ``app.py``, one subject in each file."""
+"""Parts of the composition root, a file for each subject: what ``app`` would hold if it had the room."""

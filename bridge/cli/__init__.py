@@ -18,6 +18,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("bridge.cli.demo", "one simulated call to the built-in agent, then a bridge to play with"),
     "phone": ("bridge.cli.phone", "call a bridge as a simulated caller"),
     "calls": ("bridge.cli.calls", "list, show, export and delete records"),
+    "doctor": (
+        "bridge.cli.doctor",
+        "check configuration, credentials, addresses, database: a line each with the remedy",
+    ),
     "bench": ("bridge.cli.bench", "what this machine carries, and what a frame costs"),
 }
 
