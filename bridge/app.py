@@ -236,7 +236,7 @@ class House:
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:

@@ -91,7 +91,7 @@ def secured(request: Request, response: Response) -> Response:
         {
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",  # with no-referrer browsers send forms with "Origin: null"
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "microphone=(self), camera=(), geolocation=()",
