@@ -98,6 +98,7 @@ class DashboardWing:
                 guard=self._guard,
                 records=records,
                 agents=self._agents,
+                providers={name: each.provider for name, each in self._settings.agents.items()},
                 lines=self._desk.lines,
                 switchboard=self._desk.switchboard,
                 instances=self._operations.instances,

@@ -13,7 +13,7 @@ from bridge.app import House
 from bridge.call.record import CallRecord, Direction, Latency, Status, Turn
 from bridge.errors import Reason
 from tests.support.browser import chromium, needs_chromium, until
-from tests.support.house import API_KEY, PUBLIC, configuration, running
+from tests.support.house import API_KEY, configuration, running
 from tests.web.test_softphone import DEMO
 
 VIEWER_KEY = "viewer-key-0123456789"

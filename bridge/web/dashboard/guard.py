@@ -75,7 +75,7 @@ class Guard:
     ) -> Response:
         """A page from its template; everything in ``facts`` is text to it."""
         text = self._templates.get_template(template).render(
-            visitor=visitor, here=request.url.path, can_log_out=not self.sessions.open_here, **facts
+            visitor=visitor, here=_page_of(request.url.path), can_log_out=not self.sessions.open_here, **facts
         )
         return secured(request, HTMLResponse(text, status))
 
@@ -98,3 +98,7 @@ def secured(request: Request, response: Response) -> Response:
         }
     )
     return response
+
+
+def _page_of(path: str) -> str:
+    return "/calls" if path.startswith("/calls/") else path

@@ -37,6 +37,7 @@ class HealthParts:
     guard: Guard
     records: Records
     agents: Mapping[str, Agent]
+    providers: Mapping[str, str]  # by agent, as the configuration has them
     lines: Mapping[str, Line]
     switchboard: Switchboard
     instances: Instances
@@ -67,13 +68,13 @@ class HealthPages:
         agents = [
             {
                 "name": name,
-                "provider": agent.provider,
+                "provider": parts.providers[name],
                 "live": by_agent[name],
                 "calls": recent.agents.get(name, Counter())["calls"],
                 "failed": recent.agents.get(name, Counter())["failed"],
                 "room": parts.room(name),
             }
-            for name, agent in parts.agents.items()
+            for name in parts.agents
         ]
         return parts.guard.page(
             request,
