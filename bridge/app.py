@@ -215,7 +215,7 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
