@@ -39,6 +39,7 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
         self.refused: dict[Reason, int] = {}
@@ -135,9 +136,10 @@ class Switchboard:
         finally:
             if not session.machine.over:
                 session.handle(e.EndRequested(Reason.INTERNAL_ERROR))
-            self._sessions.pop(record.call_id, None)
-            if record.carrier_call_id:
-                self._by_carrier.pop(record.carrier_call_id, None)
+            if self._sessions.get(record.call_id) is session:  # it may have come back to us meanwhile, as another session
+                del self._sessions[record.call_id]
+                if record.carrier_call_id:
+                    self._by_carrier.pop(record.carrier_call_id, None)
             left = self._callers.get(record.person, 0) - 1
             if left > 0:
                 self._callers[record.person] = left

@@ -87,7 +87,9 @@ async def deployed(
         xuna = await stack.enter_async_context(xuna or Xuna())
         carrier = Carrier(public_url=PUBLIC)
         rest = await stack.enter_async_context(TwilioRest(carrier))
-        house = await stack.enter_async_context(running(folder, settled(folder, xuna, rest.url, more=more, agent=agent)))
+        house = await stack.enter_async_context(
+            running(folder, settled(folder, xuna, rest.url, more=more, agent=agent))
+        )
         carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(carrier)

@@ -195,9 +195,30 @@ async def test_pages_follow_each_other(all_: Deployment) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        *("limit=0", "limit=201", "limit=x", "limit=9223372036854775808", "status=talking", "direction=up", "color=red"),
-        *("cursor=!!", "cursor=abcd", "cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDgwLCJ4Il0", "since=yesterday", "since=2026-01-01"),
-        *("limit=1&limit=2", "agent=%00", "agent=", "number=%F0%9F%98%80", "line=%ED%A0%80", "until=0001-01-01T00:00:00Z"),
+        *(
+            "limit=0",
+            "limit=201",
+            "limit=x",
+            "limit=9223372036854775808",
+            "status=talking",
+            "direction=up",
+            "color=red",
+        ),
+        *(
+            "cursor=!!",
+            "cursor=abcd",
+            "cursor=WzkyMjMzNzIwMzY4NTQ3NzU4MDgwLCJ4Il0",
+            "since=yesterday",
+            "since=2026-01-01",
+        ),
+        *(
+            "limit=1&limit=2",
+            "agent=%00",
+            "agent=",
+            "number=%F0%9F%98%80",
+            "line=%ED%A0%80",
+            "until=0001-01-01T00:00:00Z",
+        ),
     ],
 )
 async def test_what_cannot_be_asked_is_422(all_: Deployment, query: str) -> None:
