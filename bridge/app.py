@@ -21,6 +21,8 @@ from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.xuna.api import XunaAgent
 from bridge.assembly.agents import make_agent
+from bridge.assembly.business import Business
+from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
@@ -97,6 +99,11 @@ class House:
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+        )
+        self.watchers.append(self.business.watch)
+        self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -173,7 +180,7 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
         if self.operations is not None:
@@ -204,6 +211,9 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.watchers.append(self.dashboard.saved)
+            tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:
                 yield
@@ -257,8 +267,11 @@ class House:
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
+        routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
+        if self.dashboard is not None:
+            routes += self.dashboard.routes()
         return routes
 
     def door(self) -> MediaDoor:
@@ -298,11 +311,12 @@ class House:
             self._server.handle_exit(signal.SIGTERM, None)
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
+        doors = {} if self.dashboard is None else self.dashboard.doors()
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
-            http=front_protocol(MEDIA_PATH, self.door().admit),
+            http=front_protocol(MEDIA_PATH, self.door().admit, doors),
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
             ws_per_message_deflate=False,

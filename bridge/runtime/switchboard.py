@@ -39,7 +39,6 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
-        self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
         self.refused: dict[Reason, int] = {}
@@ -135,8 +134,8 @@ class Switchboard:
             await session.run()
         finally:
             if not session.machine.over:
-                session.handle(e.EndRequested(Reason.INTERNAL_ERROR))
-            if self._sessions.get(record.call_id) is session:  # it may have come back to us meanwhile, as another session
+                session.abandon(Reason.DRAIN_TIMEOUT if self._stopping() else Reason.INTERNAL_ERROR)
+            if self._sessions.get(record.call_id) is session:  # and not one that has taken the call over since
                 del self._sessions[record.call_id]
                 if record.carrier_call_id:
                     self._by_carrier.pop(record.carrier_call_id, None)
@@ -147,6 +146,11 @@ class Switchboard:
                 self._callers.pop(record.person, None)
             if not self._sessions:
                 self._idle.set()
+
+    @staticmethod
+    def _stopping() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     def find(self, any_id: str) -> CallSession | None:
         """The live call with this id, ours or the carrier's."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ from typing import Any
 import aiohttp
 
 from bridge.app import House
+from tests.standins import sound
 from tests.standins.twilio import Carrier
+from tests.standins.twilio.call import PhoneCall
 from tests.standins.twilio.rest import TwilioRest
 from tests.standins.xuna import Xuna
+from tests.standins.xuna.session import XunaSession
 from tests.support.house import API_KEY, PUBLIC, configuration, running
 
 VIEWER = "viewer-key-0123456789"
@@ -23,7 +26,7 @@ class Reply:
     """What the bridge answered."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     text: str
 
     @property
@@ -42,6 +45,15 @@ class Deployment:
     xuna: Xuna
     http: aiohttp.ClientSession
 
+    async def talking(self) -> tuple[PhoneCall, XunaSession]:
+        """A call that has heard its agent's first words."""
+        call = await self.carrier.call()
+        session = await self.xuna.session()
+        await call.streaming()
+        await session.say(sound.tone(0.3, rate=16000), text="Hello!")
+        await call.hears(0.2)
+        return call, session
+
     async def ask(
         self,
         method: str,
@@ -59,7 +71,7 @@ class Deployment:
             sent["Content-Type"] = "application/json"
         url = f"http://127.0.0.1:{(house or self.house).port}{path}"
         async with self.http.request(method, url, data=data, headers=sent | (headers or {})) as response:
-            return Reply(response.status, dict(response.headers), await response.text())
+            return Reply(response.status, response.headers.copy(), await response.text())
 
 
 def support(xuna: Xuna, *, more: str = "") -> str:
