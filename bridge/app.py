@@ -351,6 +351,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
 
 

@@ -39,6 +39,9 @@ class Settings:
     stream_signature: Literal["if_present", "required"] = "if_present"
     max_calls: Annotated[int, Range(1, 100_000)] = 200  # at once on this instance
     drain_timeout_s: Annotated[float, Range(0, 86_400)] = 3600.0  # after SIGTERM, before calls are said goodbye to
+    drain_grace_s: Annotated[float, Range(0, 300)] = (
+        0.0  # after SIGTERM calls are still taken while the proxy looks away
+    )
     start_timeout_s: Annotated[float, Range(0.5, 30)] = 4.0  # for agents that do not say
     uplink_chunk_ms: ChunkMs = 20  # for agents that do not say
     barge_in: BargeIn | None = None  # for agents that do not say; None: what suits the provider
