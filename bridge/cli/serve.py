@@ -8,15 +8,18 @@ socket activation the socket is systemd's.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Final
 
+from bridge.call.ports import Secret
 from bridge.cli import add_config
 from bridge.settings import Settings
 
@@ -93,6 +96,7 @@ def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) ->
 
     import uvloop
 
+    from bridge import logs
     from bridge.app import House
 
     async def serve() -> None:
@@ -100,9 +104,28 @@ def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) ->
             asyncio.get_running_loop().add_reader(lifeline, _orphaned)
         await House(settings).serve([listener])
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+    logging = logs.configure(settings.logging.level, settings.logging.format, secrets_in(settings))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    finally:
+        logging.close()
     return 0
+
+
+def secrets_in(value: object) -> Iterator[Secret]:
+    """Every secret of the settings: what no log line may hold."""
+    if isinstance(value, Secret):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from secrets_in(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from secrets_in(each)
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from secrets_in(each)
 
 
 def _orphaned() -> None:

@@ -39,6 +39,7 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
         self.refused: dict[Reason, int] = {}
