@@ -24,6 +24,8 @@ from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import Parts as OutboundParts
+from bridge.assembly.outbound import outbound_routes
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -201,8 +203,10 @@ class House:
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.business.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks.append(group.create_task(self.business.run(), name="deliveries"))
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
@@ -211,7 +215,7 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -268,6 +272,11 @@ class House:
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
         routes += self.business.routes()
+        routes += outbound_routes(
+            OutboundParts(
+                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+            )
+        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:

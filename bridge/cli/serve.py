@@ -8,18 +8,15 @@ socket activation the socket is systemd's.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Final
 
-from bridge.call.ports import Secret
 from bridge.cli import add_config
 from bridge.settings import Settings
 
@@ -94,38 +91,28 @@ def _bind(host: str, port: int) -> socket.socket | None:
 def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
     import asyncio
 
+    import structlog
     import uvloop
 
     from bridge import logs
-    from bridge.app import House
 
-    async def serve() -> None:
-        if lifeline is not None:
-            asyncio.get_running_loop().add_reader(lifeline, _orphaned)
-        await House(settings).serve([listener])
-
-    logging = logs.configure(settings.logging.level, settings.logging.format, secrets_in(settings))
+    logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
     try:
+        # Not before: what is imported here logs.
+        from bridge.app import House
+
+        async def serve() -> None:
+            if lifeline is not None:
+                asyncio.get_running_loop().add_reader(lifeline, _orphaned)
+            for warning in settings.warnings:
+                structlog.get_logger("bridge.settings").warning("configuration", text=warning)
+            await House(settings).serve([listener])
+
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())
     finally:
         logging.close()
     return 0
-
-
-def secrets_in(value: object) -> Iterator[Secret]:
-    """Every secret of the settings: what no log line may hold."""
-    if isinstance(value, Secret):
-        yield value
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from secrets_in(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from secrets_in(each)
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from secrets_in(each)
 
 
 def _orphaned() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -84,6 +85,21 @@ class Settings:
 
         return load(path, environ, overrides or {}, serving=serving)
 
+    def secrets(self) -> list[Secret]:
+        """Every secret there is, for whoever must keep them out of a log."""
+        return [*_secrets(self)]
+
     def line_for(self, number: str) -> Line | None:
         """The line of one of our numbers, else the line ``*``, else None."""
         return next((line for wanted in (number, "*") for line in self.lines if line.number == wanted), None)
+
+
+def _secrets(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from _secrets(getattr(value, item.name))
+    elif isinstance(value, Mapping | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets(each)
