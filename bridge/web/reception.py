@@ -246,7 +246,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
+        if opened.account_id != desk.account_sid:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -270,7 +270,7 @@ class Reception:
     async def _take_over(self, record: CallRecord) -> CallSession | None:
         desk = self._desk
         line = desk.line(record.line)
-        if line is None:
+        if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
