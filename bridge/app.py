@@ -19,9 +19,13 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.agents import make_agent
+from bridge.assembly.business import Business
+from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import Parts as OutboundParts
+from bridge.assembly.outbound import outbound_routes
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -97,47 +101,18 @@ class House:
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+        )
+        self.watchers.append(self.business.watch)
+        self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
 
     def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
-        agents: dict[str, Agent] = {}
-        for name, each in self.settings.agents.items():
-            if isinstance(each, config.XunaAgent):
-                agents[name] = XunaAgent(
-                    name=name,
-                    agent_id=each.agent_id,
-                    api_key=each.api_key or "",
-                    base_url=each.base_url,
-                    authentication=each.authentication,
-                    dialect=each.dialect,
-                    prompt=each.prompt,
-                    first_message=each.first_message,
-                    language=each.language,
-                    voice_id=each.voice_id,
-                    dynamic_variables=each.dynamic_variables,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif isinstance(each, config.KuraAgent):
-                agents[name] = KuraAgent(
-                    name=name,
-                    assistant_id=each.assistant_id,
-                    api_key=each.api_key,
-                    base_url=each.base_url,
-                    language_code=each.language_code,
-                    metadata=each.metadata,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif demo is not None:
-                agents[name] = XunaAgent(
-                    name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url
-                )
-        return agents
+        made = {name: make_agent(name, each, demo) for name, each in self.settings.agents.items()}
+        return {name: agent for name, agent in made.items() if agent is not None}
 
     def _rules(self) -> dict[str, AgentRules]:
         return {
@@ -207,7 +182,7 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
         if self.operations is not None:
@@ -228,8 +203,10 @@ class House:
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.business.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks.append(group.create_task(self.business.run(), name="deliveries"))
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
@@ -238,6 +215,9 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.watchers.append(self.dashboard.saved)
+            tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:
                 yield
@@ -291,8 +271,16 @@ class House:
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
+        routes += self.business.routes()
+        routes += outbound_routes(
+            OutboundParts(
+                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+            )
+        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
+        if self.dashboard is not None:
+            routes += self.dashboard.routes()
         return routes
 
     def door(self) -> MediaDoor:
@@ -332,11 +320,12 @@ class House:
             self._server.handle_exit(signal.SIGTERM, None)
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
+        doors = {} if self.dashboard is None else self.dashboard.doors()
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
-            http=front_protocol(MEDIA_PATH, self.door().admit),
+            http=front_protocol(MEDIA_PATH, self.door().admit, doors),
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
             ws_per_message_deflate=False,
@@ -362,6 +351,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
 
 

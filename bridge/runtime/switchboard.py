@@ -134,10 +134,11 @@ class Switchboard:
             await session.run()
         finally:
             if not session.machine.over:
-                session.handle(e.EndRequested(Reason.INTERNAL_ERROR))
-            self._sessions.pop(record.call_id, None)
-            if record.carrier_call_id:
-                self._by_carrier.pop(record.carrier_call_id, None)
+                session.abandon(Reason.DRAIN_TIMEOUT if self._stopping() else Reason.INTERNAL_ERROR)
+            if self._sessions.get(record.call_id) is session:  # and not one that has taken the call over since
+                del self._sessions[record.call_id]
+                if record.carrier_call_id:
+                    self._by_carrier.pop(record.carrier_call_id, None)
             left = self._callers.get(record.person, 0) - 1
             if left > 0:
                 self._callers[record.person] = left
@@ -145,6 +146,11 @@ class Switchboard:
                 self._callers.pop(record.person, None)
             if not self._sessions:
                 self._idle.set()
+
+    @staticmethod
+    def _stopping() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
 
     def find(self, any_id: str) -> CallSession | None:
         """The live call with this id, ours or the carrier's."""
