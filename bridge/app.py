@@ -272,9 +272,10 @@ class House:
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
         routes += self.business.routes()
+        settings, access = self.settings, self.operations.access
         routes += outbound_routes(
             OutboundParts(
-                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+                settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance, access
             )
         )
         routes += health_routes(self.switchboard, lambda: self.ready)

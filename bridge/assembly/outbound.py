@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +22,7 @@ from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.idempotency import Idempotency
 from bridge.store.suppression import Suppressions
+from bridge.web.access import Access, Denied
 from bridge.web.api_outbound import OutboundApi
 from bridge.web.problems import problem
 
@@ -39,6 +38,7 @@ class Parts:
     rest: Rest
     switchboard: Switchboard
     instance: str
+    access: Access
 
 
 def outbound_routes(parts: Parts) -> list[Route]:
@@ -54,7 +54,7 @@ def outbound_routes(parts: Parts) -> list[Route]:
         spawn=lambda work: board.spawn(work, name="dial"),
         draining=lambda: board.draining,
     )
-    return OutboundApi(placing, Idempotency(parts.database), guard_of(parts.settings)).routes()
+    return OutboundApi(placing, Idempotency(parts.database), guard_of(parts.access)).routes()
 
 
 def policy_of(settings: config.Settings, lines: Mapping[str, Line]) -> Policy:
@@ -91,32 +91,13 @@ def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest) -> 
     )
 
 
-def guard_of(settings: config.Settings) -> Callable[[Request], Awaitable[str | Response]]:
-    """The operator's keys, compared in constant time."""
-    known = [
-        (each.name or f"key {number}", _digest(each.key.reveal())) for number, each in enumerate(settings.api.keys)
-    ]
-    may = {each.name or f"key {number}" for number, each in enumerate(settings.api.keys) if each.role == "operator"}
+def guard_of(access: Access) -> Callable[[Request], Awaitable[str | Response]]:
+    """The operator's keys, and the slowing down of those who guess them: as for the rest of the API."""
 
     async def guard(request: Request) -> str | Response:
-        if not known:
-            return problem(404, "The operator API is off.", remedy="Set [api] keys in the configuration.")
-        scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-        digest = _digest(presented.strip())
-        matches = [name for name, key in known if hmac.compare_digest(key, digest)]
-        if scheme.lower() != "bearer" or not matches:
-            return problem(
-                401,
-                "No key, or not one of ours.",
-                remedy="Send the header: Authorization: Bearer KEY, with a key of [api] keys.",
-                headers={"WWW-Authenticate": 'Bearer realm="callbridge"'},
-            )
-        if request.method != "GET" and matches[0] not in may:
-            return problem(403, "This key may only look.", remedy="Use a key whose role is operator.")
-        return matches[0]
+        try:
+            return access.admit(request, "viewer" if request.method == "GET" else "operator").name
+        except Denied as denied:
+            return problem(denied.status, denied.detail, remedy=denied.remedy, headers=denied.headers)
 
     return guard
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="replace")).digest()
