@@ -13,16 +13,22 @@ from starlette.routing import Route
 
 from bridge import settings as config
 from bridge.call.plan import Line
+from bridge.outbound.campaigning import Campaigning
 from bridge.outbound.dialler import Dialler, Rest
+from bridge.outbound.engine import Duties, Engine
 from bridge.outbound.numbers import Destinations
 from bridge.outbound.placing import Placing
 from bridge.outbound.policy import Policy
+from bridge.outbound.rules import Defaults
 from bridge.runtime.switchboard import Switchboard
+from bridge.settings.hours import Period
 from bridge.store.attempts import Attempts
 from bridge.store.budget import Budget
 from bridge.store.calls import Calls
+from bridge.store.campaigns import CampaignStore
 from bridge.store.database import Database
 from bridge.store.idempotency import Idempotency
+from bridge.store.instances import Instances
 from bridge.store.suppression import Suppressions
 from bridge.web.api_outbound import OutboundApi
 from bridge.web.problems import problem
@@ -89,6 +95,58 @@ def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest) -> 
         rest=rest,
         public_url=policy.public_url,
     )
+
+
+def defaults_of(settings: config.Settings) -> Defaults:
+    """What campaigns do where their rules do not say."""
+    outbound = settings.outbound
+    return Defaults(
+        hours=outbound.calling_hours,
+        parse_hours=Period.parse,
+        holidays=outbound.holidays,
+        max_attempts=outbound.max_attempts,
+        retry_delay_s=outbound.retry_delay_s,
+        max_failure_rate=outbound.max_failure_rate,
+        failure_window=outbound.failure_window,
+    )
+
+
+def engine_of(
+    settings: config.Settings, lines: Mapping[str, Line], database: Database, calls: Calls, rest: Rest, *, owner: str
+) -> Engine:
+    """The engine of a worker."""
+    policy = policy_of(settings, lines)
+    dialler = dialler_of(policy, database, calls, rest)
+    instances = Instances(database)
+
+    async def may_dial() -> bool:
+        """Where bridges tell that they live, one must be there that takes calls."""
+        known = await instances.all()
+        return not known or any(each.alive and not each.draining for each in known)
+
+    campaigning = Campaigning(
+        store=CampaignStore(database),
+        suppressions=Suppressions(database),
+        policy=policy,
+        defaults=defaults_of(settings),
+        owner=owner,
+        lease=dialler.times.lease,
+    )
+    return Engine(
+        Duties(
+            attempts=Attempts(database),
+            dialler=dialler,
+            budget=policy.budget,
+            owner=owner,
+            campaigns=campaigning,
+            may_dial=may_dial,
+        )
+    )
+
+
+def lines_of(settings: config.Settings) -> Mapping[str, Line]:
+    """Our numbers, as far as placing calls needs to know them."""
+    return {line.number: Line(number=line.number, agents=(line.agent, *line.backup_agents)) for line in settings.lines}
 
 
 def guard_of(settings: config.Settings) -> Callable[[Request], Awaitable[str | Response]]:
