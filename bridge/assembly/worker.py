@@ -60,7 +60,7 @@ class OwnWorker:
         """Until ``stop``, or cancelled."""
         died = 0
         try:
-            while not self._stopping:
+            while True:
                 began = asyncio.get_running_loop().time()
                 self._process = await asyncio.create_subprocess_exec(*self._command)
                 code = await self._process.wait()

@@ -6,10 +6,11 @@ import argparse
 import asyncio
 import os
 import signal
+from typing import Final
 
 from bridge.cli import add_config
 
-PARENT_S = 1.0  # between looks whether the server that started us is still there
+PARENT_S: Final = 1.0  # between looks whether the server that started us is still there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def _watch(parent: int | None, stop: asyncio.Event) -> None:
     """A worker that a server started ends with it, however that ended: the next server starts its own."""
-    while parent is not None and os.getppid() == parent:
+    if parent is None:
+        return
+    while os.getppid() == parent:  # noqa: ASYNC110 - nobody tells a process that its parent is gone
         await asyncio.sleep(PARENT_S)
-    if parent is not None:
-        stop.set()
+    stop.set()

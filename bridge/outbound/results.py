@@ -23,7 +23,7 @@ _SAID: Final = (
     ),
     (
         "rescheduled",
-        re.compile(r"\b(reschedul\w+|(another|different|other) (day|time)|move (it|the appointment))\b", re.IGNORECASE),
+        re.compile(r"\b(reschedul\w+|(another|different) (day|time)|move (it|the appointment))\b", re.IGNORECASE),
     ),
     (
         "confirmed",
