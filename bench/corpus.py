@@ -117,9 +117,16 @@ def espeak() -> Espeak:
 
 
 @functools.cache
+def _everything() -> dict[tuple[str, str], Sound]:
+    """All texts of all voices, always in this order: what espeak-ng said before changes a little of what it says next."""
+    return {
+        (voice.name, text): espeak().say(voice.name, text, rate=voice.rate) for voice in VOICES for text in voice.texts
+    }
+
+
 def spoken(voice: Voice, index: int) -> Sound:
-    """One text of a voice, synthesised once."""
-    return espeak().say(voice.name, voice.texts[index % len(voice.texts)], rate=voice.rate)
+    """One text of one of VOICES."""
+    return _everything()[voice.name, voice.texts[index % len(voice.texts)]]
 
 
 # ---------------------------------------------------------------- levels and the line

@@ -168,7 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     seconds = max(60.0, options.hours * 3600)
     print(
-        "| sensitivity | onsets | missed | early | p50 ms | p95 ms | false clears an hour: noise, coughs, clicks, keys, tones | echo only |"
+        "| sensitivity | onsets | missed | too early | p50 ms | p95 ms | false an hour, no caller | false an hour, echo only |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for sensitivity in Sensitivity:

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from bridge import settings as config
-from bridge.assembly.outbound import engine_of, lines_of
+from bridge.assembly.engine import engine_of, lines_of
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.store.calls import Calls
 from bridge.store.database import Database

@@ -78,14 +78,14 @@ class Downlink:
 class EchoLoss:
     """How much quieter this line's echo is than what it is the echo of, learned while the agent speaks.
 
-    It starts from the worst line and trusts a better one after two seconds. The last one and a half are not believed
-    yet: a caller who begins to speak must not pass for a loud echo.
+    It starts from the worst line and trusts a better one after two seconds. The last one is not believed yet: a caller
+    who begins to speak must not pass for a loud echo. A block is longer than any echo takes to come.
     """
 
     __slots__ = ("_losses",)
 
     def __init__(self) -> None:
-        self._losses = Minimum(block=25, blocks=10, lag=3)  # 5 s in blocks of 0.5 s
+        self._losses = Minimum(block=50, blocks=5, lag=1)  # 5 s in blocks of 1 s
 
     def observe(self, heard: float, returned: float) -> None:
         """Both levels of the same 20 ms, in dB: the loudest that the phone played, and what came in."""

@@ -85,7 +85,7 @@ class _Vad(Protocol):
 def _vad() -> _Vad:
     import webrtcvad  # type: ignore[import-untyped]
 
-    vad: _Vad = webrtcvad.Vad(2)  # of 0 to 3, 3 misses most speech; mode 2 misses none that is over the noise
+    vad: _Vad = webrtcvad.Vad(2)  # of 0 (lets most pass) to 3: what it lets pass is judged again
     for _ in range(WARM_UP):
         vad.is_speech(bytes(2 * FRAME), RATE)
     return vad

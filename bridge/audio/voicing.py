@@ -47,8 +47,7 @@ def _lags() -> NDArray[np.float32]:
     own = np.fft.irfft(np.square(np.abs(np.fft.rfft(_shape(), SIZE))))
     lags = np.arange(SHORTEST, LONGEST + 1)
     bins = np.arange(LOWEST, HIGHEST + 1)
-    table = np.cos(2 * np.pi * np.outer(bins, lags) / SIZE) / (own[lags] / own[0])
-    return table.astype(np.float32)
+    return np.asarray(np.cos(2 * np.pi * np.outer(bins, lags) / SIZE) / (own[lags] / own[0]), np.float32)
 
 
 class Voicing:

@@ -29,7 +29,10 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     answered(call, now)
     turn = call.turns.agent_sound(int(now * 1000))
     call.policy.sounding(now, unplayed=call.playback.unplayed(now))
-    return call.play(sound, turn, now)
+    orders = call.play(sound, turn, now)
+    if event.event_id is not None:
+        call.ids.append((call.playback.offered, event.event_id))
+    return orders
 
 
 def answered(call: Call, now: float) -> None:
@@ -78,7 +81,18 @@ def agent_turn_complete(call: Call, event: e.AgentTurnComplete, now: float) -> l
 def agent_interrupted(call: Call, event: e.AgentInterrupted, now: float) -> list[e.Order]:
     """The agent heard the caller speak over it."""
     call.last_sign = now
+    if outdated(call, event.event_id, now):
+        call.ignored["outdated_interruption"] = call.ignored.get("outdated_interruption", 0) + 1
+        return []
     return interruption(call, Source.AGENT, now, event_id=event.event_id)
+
+
+def outdated(call: Call, event_id: int | None, now: float) -> bool:
+    """An interruption that comes too late: all that the caller has yet to hear is newer. It must not cut a reply."""
+    heard = call.playback.heard(now)
+    while call.ids and call.ids[0][0] <= heard:
+        call.ids.popleft()
+    return event_id is not None and bool(call.ids) and all(each > event_id for _, each in call.ids)
 
 
 def interruption(
@@ -97,6 +111,7 @@ def interruption(
         if turn != PROMPT_TURN
     }
     orders: list[e.Order] = list(call.playback.clear(now))
+    call.ids.clear()
     if call.downlink is not None:
         call.downlink.reset()
     if source is Source.AGENT or call.gate.numbered:

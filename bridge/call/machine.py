@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from bridge.call import agent_leg, conversation, ending, phone_leg
@@ -23,7 +24,8 @@ from bridge.call import events as e
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.plan import CallPlan
 from bridge.call.record import CallRecord
-from bridge.call.state import JOURNAL, Call
+from bridge.call.state import JOURNAL, Call, Leg
+from bridge.errors import Reason
 
 Rule = Callable[[Call, Any, float], list[e.Order]]
 Alarm = Callable[[Call, float], list[e.Order]]
@@ -132,6 +134,15 @@ class CallMachine:
         orders = rule(call, event, now)
         self._remember(kind.__name__, orders, now)
         return orders
+
+    def abandon(self, reason: Reason, now: float) -> list[e.Order]:
+        """The call cannot go on, whatever its rules say: the end, as far as it was not reached."""
+        call = self.call
+        call.over = True
+        call.phone = call.agent = Leg.CLOSED
+        call.record.detail.setdefault("then", "hangup")
+        call.record.finish(reason, call.record.created_at + timedelta(seconds=now))
+        return [e.DropAgent(stopped=False), e.ClosePhone("hangup"), e.Save(), e.Ended()]
 
     def _remember(self, what: str, orders: list[e.Order], now: float) -> None:
         self.journal.append((round(now, 3), what, tuple(type(order).__name__ for order in orders)))

@@ -122,6 +122,8 @@ class Playback:
         return MAX_IN_FLIGHT - (self._sent - heard)
 
     def _send(self, sound: bytes, now: float) -> list[PhoneOrder]:
+        if self._clock_only:
+            self._confirm(self._position(now), now)
         self._sent += len(sound)
         self._ends_at = max(self._ends_at, now) + len(sound) / RATE
         self._flight.append((self._sent, sound))
@@ -133,8 +135,18 @@ class Playback:
 
     @property
     def unmarked(self) -> bool:
-        """Something was sent that no mark follows yet."""
-        return self._marked < self._sent
+        """Something was sent that no mark follows yet, and one should."""
+        return self._marked < self._sent and not self._clock_only
+
+    @property
+    def by_clock(self) -> bool:
+        """The stream returns no marks: time alone tells what was heard."""
+        return self._clock_only
+
+    @property
+    def held_back(self) -> bool:
+        """Something waits here because the carrier has enough, or is away."""
+        return bool(self._waiting)
 
     def mark(self, now: float) -> list[PhoneOrder]:
         """A mark behind all that was sent, where there is none yet."""
@@ -174,6 +186,7 @@ class Playback:
         """The carrier reads but returns no marks: from here on time alone tells what was heard."""
         self._clock_only = True
         self._marks.clear()
+        self._marked = self._sent
         self._confirm(self._position(now), now)
 
     def _confirm(self, position: int, now: float) -> None:
@@ -190,6 +203,11 @@ class Playback:
             return max(playable, self._confirmed)
         since = int(max(now - self._confirmed_at, 0.0) * RATE)
         return max(min(playable, self._confirmed + since), self._confirmed)
+
+    @property
+    def offered(self) -> int:
+        """Samples that were queued so far, here or at the carrier."""
+        return self._offered
 
     def heard(self, now: float) -> int:
         """Samples that the caller has heard, as well as we know."""

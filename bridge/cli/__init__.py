@@ -21,6 +21,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "campaign": ("bridge.cli.campaign", "call many people: create, preview, start, pause, status, results"),
     "worker": ("bridge.cli.worker", "place the calls that wait; serve starts one itself"),
     "calls": ("bridge.cli.calls", "list, show, export and delete records"),
+    "doctor": (
+        "bridge.cli.doctor",
+        "check configuration, credentials, addresses, database: a line each with the remedy",
+    ),
     "bench": ("bridge.cli.bench", "what this machine carries, and what a frame costs"),
 }
 

@@ -32,10 +32,10 @@ class SessionFactory:
         agent: str | None = None,
         variables: Mapping[str, str | int | float | bool] | None = None,
         overrides: Mapping[str, str] | None = None,
-        history: str | None = None,
         prewarm: bool = True,
+        resumed: bool = False,
     ) -> CallSession:
-        """A session for a call that was admitted. ``history``: what was said in it before, in another process."""
+        """A session for a call that was admitted. ``resumed``: its record holds what was said in another process."""
         agents = line.agents if agent is None else (agent, *(name for name in line.agents if name != agent))
         rules = self.rules[agents[0]]
         plan = CallPlan(
@@ -50,7 +50,7 @@ class SessionFactory:
             max_duration_s=line.max_duration_s,
             uplink_chunk_ms=rules.uplink_chunk_ms,
             sensitivity=rules.sensitivity,
-            resumed=history is not None,
+            resumed=resumed,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
         return CallSession(
@@ -60,6 +60,5 @@ class SessionFactory:
             self.surroundings,
             variables={**line.variables, **(variables or {})},
             brief_overrides=overrides,
-            history=history or "",
             age_s=max(age, 0.0),
         )

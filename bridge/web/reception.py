@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -21,6 +21,7 @@ from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
@@ -31,45 +32,6 @@ PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this lo
 T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
-
-
-class CallStore(Protocol):
-    """Where all instances see the calls (``store.calls.Calls``)."""
-
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
-        ...
-
-    async def get(self, any_id: str) -> CallRecord | None:
-        """The record."""
-        ...
-
-    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
-        """The answer to this counter: the first one given stands."""
-        ...
-
-    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
-        """Read, change and write in one step."""
-        ...
-
-
-class Offered(Protocol):
-    """Who has the call."""
-
-    @property
-    def won(self) -> bool:
-        """We have it."""
-        ...
-
-    @property
-    def record(self) -> CallRecord:
-        """The winner's record."""
-        ...
-
-    @property
-    def twiml(self) -> str | None:
-        """The winner's answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +119,7 @@ class Reception:
             return await self._refuse(record, line, refusal)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
+        away = False
         try:
             async with asyncio.timeout(STORE_S):
                 offered = await desk.calls.offer(record, text)
@@ -164,12 +127,13 @@ class Reception:
                 return offered.twiml
             record = offered.record if offered.won else record
         except (StoreUnavailable, TimeoutError):
+            away = True
             log.warning("offered_from_memory", call_id=record.call_id)
         session = self._session(record, line, prewarm=desk.switchboard.may_prewarm)
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
-        await self._mint(session, token)
+        await self._mint(session, token, store=not away)
         return text
 
     def _session(self, record: CallRecord, line: Line, **more: Any) -> CallSession:
@@ -226,13 +190,14 @@ class Reception:
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
 
-    async def _mint(self, session: CallSession, token: str) -> None:
+    async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
         await self._desk.grants.mint(
             token,
             call_id=record.call_id,
             carrier_call_id=record.carrier_call_id or "",
             account_id=self._desk.account_sid,
+            store=store,
         )
 
     # ------------------------------------------------------------ its stream
@@ -240,7 +205,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid:
+        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -256,7 +221,8 @@ class Reception:
             record = await desk.calls.get(call_id)
         except StoreUnavailable:
             return None
-        if record is None or record.status.terminal:
+        # The end of a call of ours may not have reached the store yet.
+        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
             return None
         return await self._take_over(record)
 
@@ -266,15 +232,11 @@ class Reception:
         if line is None:
             return None
         former, record.instance = record.instance, desk.instance
-        history = None
-        if record.started_at is not None:
-            history = "\n".join(
-                f"{turn.role}: {turn.text if turn.heard is None else turn.heard}" for turn in record.turns
-            )
-        session = self._session(record, line, history=history)
+        session = self._session(record, line, resumed=record.started_at is not None)
         session.facts["line"] = line
         session.facts["counter"] = record.detail.get("counter", 1)
         desk.switchboard.take(session)
+        await session.started.wait()  # only then may its stream come
         if former != desk.instance:
             await desk.takeover(record.call_id, former)
         return session
@@ -329,17 +291,21 @@ class Reception:
         session.facts["counter"] = record.detail["counter"] = counter + 1
         token = self._desk.grants.token()
         text = str(self._desk.answers.stream(token, counter + 1))
+        away = False
         try:
             async with asyncio.timeout(STORE_S):
                 text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
         except (StoreUnavailable, TimeoutError):
+            away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
-        await self._mint(session, token)
+        await self._mint(session, token, store=not away)
         self._desk.saved(record)
         return text
 
     def _out_of_resumes(self, record: CallRecord, counter: int) -> str:
         log.warning("too_many_resumes", call_id=record.call_id)
+        # The fallback has the line now: nobody is to hang it up for the sake of the stream.
+        _remember(self._hung_up, record.carrier_call_id or "", True)
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)

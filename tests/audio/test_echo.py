@@ -71,13 +71,13 @@ def test_an_unknown_line_is_taken_for_the_worst() -> None:
 
 
 def test_a_good_line_is_learned_and_a_caller_does_not_unlearn_it_at_once() -> None:
-    """A line that returns little is trusted after two seconds; the first second of a caller's voice changes nothing yet."""
+    """A line that returns little is trusted after two seconds; a caller's voice of less than a second changes nothing yet."""
     loss = EchoLoss()
     for _ in range(200):
         loss.observe(-20.0, -60.0)
     learned = loss.echo(-20.0)
     assert learned < -50
-    for _ in range(50):
+    for _ in range(49):
         loss.observe(-20.0, -25.0)
     assert loss.echo(-20.0) == learned
     for _ in range(100):
