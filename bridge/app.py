@@ -211,8 +211,10 @@ class House:
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.business.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks.append(group.create_task(self.business.run(), name="deliveries"))
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
@@ -223,7 +225,7 @@ class House:
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -358,6 +360,8 @@ class House:
     async def _drain(self) -> None:
         if self.outbound is not None:
             self.outbound.stop()
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
 
 

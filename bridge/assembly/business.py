@@ -19,11 +19,15 @@ from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.busy import Busy
 from bridge.store.database import Database
+from bridge.store.outbox import Outbox
+from bridge.tools import delivery
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import LiveCall
 from bridge.tools.builtin import BuiltIns
+from bridge.tools.courier import Channel, Courier
 from bridge.tools.limits import Allowance
 from bridge.tools.roll import Roll
+from bridge.tools.sending import Destination
 from bridge.tools.toolbox import Tool, Toolbox, over_socket
 from bridge.web.tools import ToolRoutes
 
@@ -76,6 +80,7 @@ class Business:
         instance: str,
     ) -> None:
         self.reach = Reach(rest)
+        self.outbox = Outbox(database)
         self._settings = settings
         self._switchboard = switchboard
         self._roll = Roll(lambda: switchboard.sessions, elsewhere=Busy(database, instance).elsewhere)
@@ -83,6 +88,7 @@ class Business:
         allowance = Allowance(
             tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
         )
+        self._systems = self._business_systems()
         self.toolbox = Toolbox(
             roll=self._roll,
             built_in=BuiltIns(self.reach, frozenset(settings.transfers), allowance),
@@ -90,9 +96,37 @@ class Business:
             allowance=allowance,
             secrets=own_secrets(settings),
         )
+        self.courier = Courier(self.outbox, self._channels())
+
+    def _business_systems(self) -> dict[str, delivery.Business]:
+        return {
+            name: delivery.Business(
+                name,
+                Destination(tool.url, secret=tool.secret, allow_private=tool.allow_private),
+                timeout_s=tool.timeout_s,
+                idempotent=tool.idempotent,
+                outbox=self.outbox if tool.durable else None,
+                hurry=lambda: self.courier.hurry(),
+            )
+            for name, tool in self._settings.tools.items()
+        }
 
     def _tools(self) -> dict[str, Tool]:
-        return {}
+        rules = argument_rules(self._settings)
+        return {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
+
+    def _channels(self) -> dict[str, Channel]:
+        return {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
+
+    async def run(self) -> None:
+        """Deliver what must arrive, until cancelled."""
+        if self._settings.server.worker:
+            await self.courier.run()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for system in self._systems.values():
+            await system.destination.close()
 
     def watch(self, record: CallRecord) -> None:
         """A record has changed."""

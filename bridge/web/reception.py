@@ -27,6 +27,8 @@ from bridge.web.grants import GrantOffice
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
+SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
 T = TypeVar("T")
@@ -260,7 +262,7 @@ class Reception:
             return await self._replace_stream(session, counter)
         record = self._ended.get(request.call_sid)
         try:
-            record = record or await self._desk.calls.get(request.call_sid)
+            record = record or await self._settled(request.call_sid)
         except StoreUnavailable:
             log.warning("store_away", doing="after")
         if record is None:
@@ -275,6 +277,19 @@ class Reception:
             return str(self._desk.answers.fallback(None, words=TROUBLE, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
+
+    async def _settled(self, call_sid: str) -> CallRecord | None:
+        """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
+        that may be before the store has been told of the end: to resume then would call back a call that is over.
+        """
+        until = asyncio.get_running_loop().time() + SETTLING_S
+        while True:
+            record = await self._desk.calls.get(call_sid)
+            if record is None or record.status.terminal or record.instance == self._desk.instance:
+                return record
+            if asyncio.get_running_loop().time() > until:
+                return record
+            await asyncio.sleep(LOOK_S)
 
     async def _replace_stream(self, session: CallSession, counter: int) -> str:
         record = session.record

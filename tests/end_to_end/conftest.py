@@ -71,7 +71,9 @@ async def logs(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Logs]:
             break
         await asyncio.sleep(0.02)
     assert not left
-    assert not [line for line in lines if line["log_level"] in {"error", "critical"} and line["event"] not in lines.forgiven]
+    assert not [
+        line for line in lines if line["log_level"] in {"error", "critical"} and line["event"] not in lines.forgiven
+    ]
     loud = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert not loud
 

@@ -101,7 +101,10 @@ async def test_kura_speaks_and_hears_at_24_kilohertz(tmp_path: Path) -> None:
         await session.heard(1.2)
         assert call.stream is not None
         start, length = call.stream.playout.spans[0]
-        assert sound.fit_sine(call.stream.heard_pcm[start + 400 : start + length - 400], 997, 8000).snr_db > limit_db(0.5) - 1
+        assert (
+            sound.fit_sine(call.stream.heard_pcm[start + 400 : start + length - 400], 997, 8000).snr_db
+            > limit_db(0.5) - 1
+        )
         heard = session.heard_pcm
         loud = np.flatnonzero(np.abs(heard) > 3000)
         assert sound.fit_sine(heard[loud[0] + 2400 : loud[-1] - 2400], 997, 24000).snr_db > limit_db(0.5) - 1
