@@ -19,6 +19,7 @@ from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.web.access import Denied
 from bridge.web.api_outbound import OutboundApi
+from bridge.web.machines import Machines
 from bridge.web.problems import problem
 from bridge.web.reception import Desk
 from bridge.web.twilio import Hook
@@ -34,6 +35,7 @@ class OutboundWing:
         board = desk.switchboard
         self._operations = operations
         self._worker: OwnWorker | None = None
+        self._machines = Machines(board, calls, rest)
         policy = policy_of(settings, desk.lines)
         self._placing = Placing(
             policy=policy,
@@ -51,7 +53,7 @@ class OutboundWing:
 
     def hooks(self) -> dict[str, Hook]:
         """What the carrier's callbacks are told to."""
-        return {}
+        return {"amd": self._machines.told}
 
     async def run(self, worker: Sequence[str] | None) -> None:
         """The worker, where this server is to start one: with these arguments."""

@@ -331,6 +331,8 @@ class Reception:
         _remember(self._hung_up, record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "message":  # an answering machine has the line: its beep was heard
+            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
         if then == "transfer":
             number = self._desk.transfers.get(str(record.detail.get("target", "")))
             if number is not None:
