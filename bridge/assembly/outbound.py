@@ -9,15 +9,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge import settings as config
-from bridge.assembly.engine import dialler_of, policy_of
+from bridge.assembly.engine import defaults_of, dialler_of, policy_of
 from bridge.assembly.operations import Operations
 from bridge.assembly.worker import OwnWorker
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.outbound.placing import Placing
 from bridge.store.attempts import Attempts
 from bridge.store.calls import Calls
+from bridge.store.campaigns import CampaignStore
 from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
 from bridge.web.access import Denied
+from bridge.web.api_campaigns import CampaignsApi
 from bridge.web.api_outbound import OutboundApi
 from bridge.web.machines import Machines
 from bridge.web.problems import problem
@@ -47,9 +50,14 @@ class OutboundWing:
             draining=lambda: board.draining,
         )
 
+        self._campaigns = CampaignsApi(
+            policy, defaults_of(settings), CampaignStore(database), Suppressions(database), self._guard
+        )
+
     def routes(self) -> list[Route]:
         """They stand before the API's others."""
-        return OutboundApi(self._placing, self._operations.idempotency, self._guard).routes()
+        placing = OutboundApi(self._placing, self._operations.idempotency, self._guard)
+        return [*placing.routes(), *self._campaigns.routes()]
 
     def hooks(self) -> dict[str, Hook]:
         """What the carrier's callbacks are told to."""

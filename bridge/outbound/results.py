@@ -9,7 +9,7 @@ from bridge.call.record import CallRecord, Status
 from bridge.errors import Class, Reason
 
 CAPTURED: Final = frozenset({"confirmed", "rescheduled", "opted_out", "wrong_number", "declined", "callback"})
-FAILURES: Final = frozenset({"failed", "refused", "unknown"})  # what the circuit breaker counts
+FAILURES: Final = frozenset({"failed", "refused", "unknown", "broken_off"})  # what the circuit breaker counts
 
 # What people say, English only: a tool's word counts before it. Opting out is looked for first, since it binds us.
 _SAID: Final = (
@@ -35,7 +35,7 @@ _NOT: Final = re.compile(r"\b(can('t|not)|won't|do(n't| not)|not)\s+(\w+\s+)?(co
 
 def result_of(record: CallRecord) -> str:
     """One word: confirmed, rescheduled, opted_out, wrong_number, declined, callback; talked where nothing is known of what
-    was said; message_left, machine, busy, no_answer, canceled, suppressed, too_late, refused, unknown, failed.
+    was said; message_left, machine, busy, no_answer, canceled, suppressed, too_late, refused, unknown, failed; broken_off where the talk had begun.
     """
     told = record.detail.get("result")
     if isinstance(told, str) and told in CAPTURED:
@@ -61,7 +61,7 @@ def result_of(record: CallRecord) -> str:
     if said:
         return said
     broken = outcome is not None and outcome.class_ not in (Class.SUCCESS, Class.CALLER_ERROR)
-    return "failed" if broken else "talked"
+    return "broken_off" if broken else "talked"
 
 
 def _from_transcript(record: CallRecord) -> str:
