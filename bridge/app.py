@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -24,8 +24,7 @@ from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
-from bridge.assembly.outbound import Parts as OutboundParts
-from bridge.assembly.outbound import outbound_routes
+from bridge.assembly.outbound import OutboundWing
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -68,7 +67,14 @@ def instance_name() -> str:
 class House:
     """Everything that one process has, put together and taken apart in order."""
 
-    def __init__(self, settings: config.Settings, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        worker: Sequence[str] | None = None,
+    ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
@@ -76,6 +82,7 @@ class House:
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
+        self.worker = worker  # the arguments of the worker to start beside it; None: it runs elsewhere, or not at all
         self.ready = False
         self.started = asyncio.Event()
         self.switchboard = Switchboard(
@@ -105,6 +112,7 @@ class House:
             settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
         )
         self.watchers.append(self.business.watch)
+        self.outbound: OutboundWing | None = None
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -215,6 +223,8 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
@@ -267,17 +277,13 @@ class House:
         """The front door."""
         assert self.reception is not None
         assert self.operations is not None
+        assert self.outbound is not None
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
-        routes += twilio.routes()
+        twilio.hooks.update(self.outbound.hooks())
+        routes += [*twilio.routes(), *self.outbound.routes()]
         routes += self.business.routes()
-        settings, access = self.settings, self.operations.access
-        routes += outbound_routes(
-            OutboundParts(
-                settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance, access
-            )
-        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:
@@ -352,6 +358,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        if self.outbound is not None:
+            self.outbound.stop()
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)

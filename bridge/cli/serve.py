@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
     settings = Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
     if args.fd is not None:
-        return _serve(settings, socket.socket(fileno=args.fd), args.lifeline)
+        return _serve(settings, socket.socket(fileno=args.fd), args.lifeline, _worker(settings, args))
     listener = _inherited() or _bind(settings.server.host, settings.server.port)
     if listener is None:
         print(
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     if args.single:
-        return _serve(settings, listener, None)
+        return _serve(settings, listener, None, _worker(settings, args))
     return Parent(listener, _again(args)).run()
 
 
@@ -61,6 +61,13 @@ def _again(args: argparse.Namespace) -> list[str]:
         if value is not None:
             command += [f"--{name}", str(value)]
     return command
+
+
+def _worker(settings: Settings, args: argparse.Namespace) -> list[str] | None:
+    """The arguments of the worker that this server starts beside itself; None where there is nothing to place."""
+    if not settings.server.worker or not settings.outbound.allowed_prefixes:
+        return None
+    return [] if args.config is None else ["--config", args.config]
 
 
 def _inherited() -> socket.socket | None:
@@ -88,7 +95,7 @@ def _bind(host: str, port: int) -> socket.socket | None:
             return listener
 
 
-def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
+def _serve(settings: Settings, listener: socket.socket, lifeline: int | None, worker: list[str] | None) -> int:
     import asyncio
 
     import structlog
@@ -106,7 +113,7 @@ def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) ->
                 asyncio.get_running_loop().add_reader(lifeline, _orphaned)
             for warning in settings.warnings:
                 structlog.get_logger("bridge.settings").warning("configuration", text=warning)
-            await House(settings).serve([listener])
+            await House(settings, worker=worker).serve([listener])
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())

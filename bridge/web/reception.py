@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -21,6 +21,7 @@ from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
@@ -34,45 +35,6 @@ PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this lo
 T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
-
-
-class CallStore(Protocol):
-    """Where all instances see the calls (``store.calls.Calls``)."""
-
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
-        ...
-
-    async def get(self, any_id: str) -> CallRecord | None:
-        """The record."""
-        ...
-
-    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
-        """The answer to this counter: the first one given stands."""
-        ...
-
-    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
-        """Read, change and write in one step."""
-        ...
-
-
-class Offered(Protocol):
-    """Who has the call."""
-
-    @property
-    def won(self) -> bool:
-        """We have it."""
-        ...
-
-    @property
-    def record(self) -> CallRecord:
-        """The winner's record."""
-        ...
-
-    @property
-    def twiml(self) -> str | None:
-        """The winner's answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +332,8 @@ class Reception:
         _remember(self._hung_up, record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "message":  # an answering machine has the line: its beep was heard
+            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
         if then == "transfer":
             number = self._desk.transfers.get(str(record.detail.get("target", "")))
             if number is not None:
