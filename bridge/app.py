@@ -100,7 +100,13 @@ class House:
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
         self.business = Business(
-            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+            settings,
+            switchboard=self.switchboard,
+            database=self.database,
+            calls=self.calls,
+            agents=self.agents,
+            rest=self.rest,
+            instance=self.instance,
         )
         self.watchers.append(self.business.watch)
         self.dashboard: DashboardWing | None = None
@@ -212,6 +218,7 @@ class House:
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
+            self.business.join(self.operations)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
             self.watchers.append(self.dashboard.saved)
@@ -247,6 +254,7 @@ class House:
 
     def _operations(self, desk: Desk) -> Operations:
         streams = StreamChange(desk.account_sid, desk.answers, desk.grants, self.rest.redirect, self._saved)
+        self.business.reach.press = streams.press
         return Operations(
             Parts(
                 settings=self.settings,

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
+from bridge.assembly.events import Telling
+from bridge.assembly.operations import Operations
 from bridge.call import events as e
+from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.errors import CarrierFailure, ConfigurationError, Mistake
+from bridge.runtime.chores import Chore
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.busy import Busy
+from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
+from bridge.store.suppression import Suppressions
 from bridge.tools import delivery
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import LiveCall
@@ -31,6 +38,8 @@ from bridge.tools.sending import Destination
 from bridge.tools.toolbox import Tool, Toolbox, over_socket
 from bridge.web.tools import ToolRoutes
 
+FORGET_S: Final = 3600.0  # between looks for dead letters that are too old
+
 log = structlog.get_logger("bridge.business")
 
 
@@ -39,9 +48,9 @@ class Reach:
     """What the rest of the house lends to tools; None where this deployment has it not."""
 
     rest: TwilioRest
+    suppressions: Suppressions
     press: Callable[[CallSession, str], Awaitable[None]] | None = None
     call_back: Callable[[CallSession, datetime, str], Awaitable[bool]] | None = None
-    suppress: Callable[[str], Awaitable[None]] | None = None
 
     async def send_digits(self, call: LiveCall, digits: str) -> None:
         """Play DTMF on the line, and keep the agent."""
@@ -61,9 +70,7 @@ class Reach:
 
     async def opt_out(self, number: str) -> bool:
         """Never call or text this number again."""
-        if self.suppress is None:
-            return False
-        await self.suppress(number)
+        await self.suppressions.add([number], source="opt_out", now=datetime.now(UTC))
         return True
 
 
@@ -76,11 +83,14 @@ class Business:
         *,
         switchboard: Switchboard,
         database: Database,
+        calls: Calls,
+        agents: Mapping[str, Agent],
         rest: TwilioRest,
         instance: str,
     ) -> None:
-        self.reach = Reach(rest)
+        self.reach = Reach(rest, Suppressions(database))
         self.outbox = Outbox(database)
+        self.telling = Telling(settings, database=database, outbox=self.outbox, calls=calls, agents=agents)
         self._settings = settings
         self._switchboard = switchboard
         self._roll = Roll(lambda: switchboard.sessions, elsewhere=Busy(database, instance).elsewhere)
@@ -106,31 +116,48 @@ class Business:
                 timeout_s=tool.timeout_s,
                 idempotent=tool.idempotent,
                 outbox=self.outbox if tool.durable else None,
-                hurry=lambda: self.courier.hurry(),
+                hurry=self._hurry,
             )
             for name, tool in self._settings.tools.items()
         }
+
+    def _hurry(self) -> None:
+        self.courier.hurry()
 
     def _tools(self) -> dict[str, Tool]:
         rules = argument_rules(self._settings)
         return {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
 
     def _channels(self) -> dict[str, Channel]:
-        return {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
+        channels = {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
+        return channels | self.telling.channels()
 
     async def run(self) -> None:
         """Deliver what must arrive, until cancelled."""
         if self._settings.server.worker:
             await self.courier.run()
 
+    def join(self, operations: Operations) -> None:
+        """Add what is done now and then."""
+        days = self._settings.retention_days
+
+        async def forget() -> None:
+            await self.outbox.purge(datetime.now(UTC) - timedelta(days=days))
+
+        if days:
+            operations.chores.add(Chore("dead letters", FORGET_S, forget))
+
     async def close(self) -> None:
         """Close the connections."""
         for system in self._systems.values():
             await system.destination.close()
+        await self.telling.close()
 
     def watch(self, record: CallRecord) -> None:
         """A record has changed."""
         self._roll.observe(record)
+        if record.status.terminal:
+            self.courier.hurry()
 
     def routes(self) -> list[BaseRoute]:
         """What business systems and agents reach."""

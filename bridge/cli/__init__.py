@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("bridge.cli.demo", "one simulated call to the built-in agent, then a bridge to play with"),
     "phone": ("bridge.cli.phone", "call a bridge as a simulated caller"),
     "calls": ("bridge.cli.calls", "list, show, export and delete records"),
+    "events": ("bridge.cli.events", "what has not been delivered; dead letters sent again"),
     "doctor": (
         "bridge.cli.doctor",
         "check configuration, credentials, addresses, database: a line each with the remedy",

@@ -107,7 +107,9 @@ class BuiltIns:
             words = f"The places are: {known}." if known else "This line transfers to nobody."
             raise ToolProblem(f"That transfer is not allowed. {words}", kind="not_allowed")
         if live.record.started_at is None:
-            raise ToolProblem("The caller is not on the line yet. Try again when you have heard them.", kind="too_early")
+            raise ToolProblem(
+                "The caller is not on the line yet. Try again when you have heard them.", kind="too_early"
+            )
         try:
             Usage.of(live).spend("transfers", self.allowance.transfers)
         except ToolProblem:
