@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -27,10 +28,10 @@ from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
 from bridge.store.suppression import Suppressions
-from bridge.tools import delivery
+from bridge.tools import delivery, python
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import LiveCall
-from bridge.tools.builtin import BuiltIns
+from bridge.tools.builtin import SCHEMAS, BuiltIns
 from bridge.tools.courier import Channel, Courier
 from bridge.tools.limits import Allowance
 from bridge.tools.roll import Roll
@@ -99,6 +100,7 @@ class Business:
             tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
         )
         self._systems = self._business_systems()
+        self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
         self.toolbox = Toolbox(
             roll=self._roll,
             built_in=BuiltIns(self.reach, frozenset(settings.transfers), allowance),
@@ -126,7 +128,15 @@ class Business:
 
     def _tools(self) -> dict[str, Tool]:
         rules = argument_rules(self._settings)
-        return {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
+        found = {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
+        own = python.load(self._settings.python_tools, self._threads)
+        twice = sorted(own.keys() & (found.keys() | SCHEMAS.keys()))
+        if twice:
+            raise ConfigurationError(
+                [Mistake("configuration", "python_tools", f"there are two tools {twice[0]}", "Rename one of them.")]
+            )
+        own_rules = python.rules(own)
+        return found | {name: Tool(each.run, own_rules[name]) for name, each in own.items()}
 
     def _channels(self) -> dict[str, Channel]:
         channels = {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
@@ -152,6 +162,7 @@ class Business:
         for system in self._systems.values():
             await system.destination.close()
         await self.telling.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def watch(self, record: CallRecord) -> None:
         """A record has changed."""
