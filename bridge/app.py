@@ -24,6 +24,8 @@ from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import Parts as OutboundParts
+from bridge.assembly.outbound import outbound_routes
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -220,7 +222,7 @@ class House:
             self.watchers.append(self.operations.saved)
             self.business.join(self.operations)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.operations)
+            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -278,6 +280,11 @@ class House:
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
         routes += self.business.routes()
+        routes += outbound_routes(
+            OutboundParts(
+                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+            )
+        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:
@@ -352,6 +359,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
 
 

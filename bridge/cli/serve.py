@@ -91,17 +91,27 @@ def _bind(host: str, port: int) -> socket.socket | None:
 def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
     import asyncio
 
+    import structlog
     import uvloop
 
-    from bridge.app import House
+    from bridge import logs
 
-    async def serve() -> None:
-        if lifeline is not None:
-            asyncio.get_running_loop().add_reader(lifeline, _orphaned)
-        await House(settings).serve([listener])
+    logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
+    try:
+        # Not before: what is imported here logs.
+        from bridge.app import House
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+        async def serve() -> None:
+            if lifeline is not None:
+                asyncio.get_running_loop().add_reader(lifeline, _orphaned)
+            for warning in settings.warnings:
+                structlog.get_logger("bridge.settings").warning("configuration", text=warning)
+            await House(settings).serve([listener])
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    finally:
+        logging.close()
     return 0
 
 

@@ -6,15 +6,15 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
 from bridge.call import events as e
 from bridge.call.plan import Line
-from bridge.call.record import CallRecord, Status
+from bridge.call.record import CallRecord, Direction, Status
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
@@ -26,6 +26,8 @@ from bridge.web.grants import GrantOffice
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
+SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
 T = TypeVar("T")
@@ -114,9 +116,9 @@ class Reception:
 
     # ------------------------------------------------------------ a new call
 
-    async def voice(self, request: VoiceRequest) -> str:
-        """TwiML for a call that comes in, or for one of ours that was answered."""
-        return await self._once(request.call_sid, lambda: self._voice(request))
+    async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
+        """TwiML for a call that comes in, or for one of ours that was answered; ``call_id`` is what we dialled it as."""
+        return await self._once(request.call_sid, lambda: self._voice(request, call_id))
 
     async def _once(self, key: str, answer: Callable[[], Awaitable[str]]) -> str:
         """The carrier may ask again while we still work on it, and after."""
@@ -141,7 +143,7 @@ class Reception:
         finally:
             del self._asking[key]
 
-    async def _voice(self, request: VoiceRequest) -> str:
+    async def _voice(self, request: VoiceRequest, call_id: str) -> str:
         desk = self._desk
         if request.over:
             return str(twiml.hangup())
@@ -149,7 +151,9 @@ class Reception:
         if line is None:
             log.warning("no_line", carrier_call_id=request.call_sid)
             return str(twiml.reject())
-        record = self._record(request, line)
+        record = await self._placed(request, call_id) or self._record(request, line)
+        if record.status.terminal:
+            return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
             return await self._refuse(record, line, refusal)
@@ -165,18 +169,43 @@ class Reception:
         except (StoreUnavailable, TimeoutError):
             away = True
             log.warning("offered_from_memory", call_id=record.call_id)
-        session = desk.factory.make(
-            record,
-            line,
-            variables=record.detail.get("variables"),
-            overrides=record.detail.get("overrides"),
-            prewarm=desk.switchboard.may_prewarm,
-        )
+        session = self._session(record, line, prewarm=desk.switchboard.may_prewarm)
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
         await self._mint(session, token, store=not away)
         return text
+
+    def _session(self, record: CallRecord, line: Line, **more: Any) -> CallSession:
+        """With what the dialler asked for, where we placed the call."""
+        limit = record.detail.get("max_duration_s")
+        return self._desk.factory.make(
+            record,
+            line if limit is None else replace(line, max_duration_s=min(line.max_duration_s, float(limit))),
+            agent=record.agent,
+            variables=record.detail.get("variables"),
+            overrides=record.detail.get("overrides"),
+            **more,
+        )
+
+    async def _placed(self, request: VoiceRequest, call_id: str) -> CallRecord | None:
+        """The record of a call that we placed, which was answered; None for any other."""
+        if not call_id or request.direction is not Direction.OUTBOUND:
+            return None
+        try:
+            async with asyncio.timeout(STORE_S):
+                record = await self._desk.calls.get(call_id)
+        except (StoreUnavailable, TimeoutError):
+            return None
+        if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
+            return None
+        if record.carrier_call_id not in (None, request.call_sid):
+            log.error("placed_twice", call_id=call_id)
+            return None
+        record.carrier_call_id = request.call_sid
+        record.instance = self._desk.instance
+        record.advance(Status.RINGING)
+        return record
 
     def _record(self, request: VoiceRequest, line: Line) -> CallRecord:
         return CallRecord(
@@ -226,6 +255,8 @@ class Reception:
         session = desk.switchboard.find(call_id)
         if session is not None:
             return session
+        if opened.carrier_call_id in self._ended:
+            return None  # hung up while its stream came; the store may not know yet
         try:
             record = await desk.calls.get(call_id)
         except StoreUnavailable:
@@ -241,14 +272,7 @@ class Reception:
         if line is None:
             return None
         former, record.instance = record.instance, desk.instance
-        session = desk.factory.make(
-            record,
-            line,
-            agent=record.agent,
-            variables=record.detail.get("variables"),
-            overrides=record.detail.get("overrides"),
-            resumed=record.started_at is not None,
-        )
+        session = self._session(record, line, resumed=record.started_at is not None)
         session.facts["line"] = line
         session.facts["counter"] = record.detail.get("counter", 1)
         desk.switchboard.take(session)
@@ -276,7 +300,7 @@ class Reception:
             return await self._replace_stream(session, counter)
         record = self._ended.get(request.call_sid)
         try:
-            record = record or await self._desk.calls.get(request.call_sid)
+            record = record or await self._settled(request.call_sid)
         except StoreUnavailable:
             log.warning("store_away", doing="after")
         if record is None:
@@ -291,6 +315,19 @@ class Reception:
             return str(self._desk.answers.fallback(None, words=TROUBLE, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
+
+    async def _settled(self, call_sid: str) -> CallRecord | None:
+        """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
+        that may be before the store has been told of the end: to resume then would call back a call that is over.
+        """
+        until = asyncio.get_running_loop().time() + SETTLING_S
+        while True:
+            record = await self._desk.calls.get(call_sid)
+            if record is None or record.status.terminal or record.instance == self._desk.instance:
+                return record
+            if asyncio.get_running_loop().time() > until:
+                return record
+            await asyncio.sleep(LOOK_S)
 
     async def _replace_stream(self, session: CallSession, counter: int) -> str:
         record = session.record
@@ -340,8 +377,8 @@ class Reception:
 
     # ------------------------------------------------------------ how it stands
 
-    async def status(self, update: StatusUpdate) -> None:
-        """A status callback: forward only, in any order and number."""
+    async def status(self, update: StatusUpdate, call_id: str = "") -> None:
+        """A status callback: forward only, in any order and number. ``call_id``: what we dialled the call as."""
         end = update.end
         if end is not None:
             _remember(self._hung_up, update.call_sid, True)
@@ -355,6 +392,13 @@ class Reception:
         now = datetime.now(UTC)
 
         def move(record: CallRecord) -> None:
+            if record.carrier_call_id is None:
+                record.carrier_call_id = (
+                    update.call_sid
+                )  # it comes before the answer to our request: the dial is proved
+            if record.carrier_call_id != update.call_sid:
+                log.error("placed_twice", call_id=record.call_id)
+                return
             if end is None:
                 if update.status is not None:
                     record.advance(update.status)
@@ -363,7 +407,7 @@ class Reception:
             lost = record.started_at is not None and end.reason is Reason.CALLER_HANGUP
             record.finish(Reason.PROCESS_LOST if lost else end.reason, now, status=end.status, detail=end.detail)
 
-        await self._desk.calls.change(update.call_sid, move)
+        await self._desk.calls.change(call_id or update.call_sid, move)
 
 
 def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
