@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import structlog
@@ -26,11 +26,12 @@ from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import Parts as OutboundParts
 from bridge.assembly.outbound import outbound_routes
+from bridge.assembly.routing import Routing
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
-from bridge.call.plan import AgentRules, Line
+from bridge.call.plan import AgentRules
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
@@ -98,6 +99,7 @@ class House:
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
         self.agents: dict[str, Agent] = {}
+        self.routing = Routing(settings)
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
@@ -109,6 +111,7 @@ class House:
             agents=self.agents,
             rest=self.rest,
             instance=self.instance,
+            transfers=self.routing.transfers,
         )
         self.watchers.append(self.business.watch)
         self.dashboard: DashboardWing | None = None
@@ -131,20 +134,6 @@ class House:
                 start_timeout_s=each.start_timeout_s,
             )
             for name, each in self.settings.agents.items()
-        }
-
-    def lines(self) -> Mapping[str, Line]:
-        """How each number is answered."""
-        return {
-            line.number: Line(
-                number=line.number,
-                agents=(line.agent, *line.backup_agents),
-                fallback_say=line.fallback.say,
-                fallback_dial=line.fallback.dial,
-                max_duration_s=line.max_duration_s,
-                variables=line.variables,
-            )
-            for line in self.settings.lines
         }
 
     def _factory(self) -> SessionFactory:
@@ -210,6 +199,7 @@ class House:
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.business.close)
+            stack.push_async_callback(self.routing.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
             tasks.append(group.create_task(self.business.run(), name="deliveries"))
@@ -221,6 +211,7 @@ class House:
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             self.business.join(self.operations)
+            self.routing.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
             self.watchers.append(self.dashboard.saved)
@@ -243,15 +234,16 @@ class House:
         return Desk(
             account_sid=self.account_sid,
             instance=self.instance,
-            lines=self.lines(),
+            lines=self.routing.lines,
             answers=Answers(self.settings.public_url, self.settings.media_url),
             switchboard=self.switchboard,
             factory=self._factory(),
             calls=self.calls,
             grants=GrantOffice(Grants(self.database)),
             saved=self._saved,
-            transfers={name: place.number for name, place in self.settings.transfers.items()},
+            transfers=self.routing.transfers,
             takeover=self._takeover,
+            router=self.routing.router,
         )
 
     def _operations(self, desk: Desk) -> Operations:
@@ -282,7 +274,7 @@ class House:
         routes += self.business.routes()
         routes += outbound_routes(
             OutboundParts(
-                self.settings, self.lines(), self.database, self.calls, self.rest, self.switchboard, self.instance
+                self.settings, self.routing.lines, self.database, self.calls, self.rest, self.switchboard, self.instance
             )
         )
         routes += health_routes(self.switchboard, lambda: self.ready)

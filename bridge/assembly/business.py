@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -88,6 +88,7 @@ class Business:
         agents: Mapping[str, Agent],
         rest: TwilioRest,
         instance: str,
+        transfers: Collection[str],
     ) -> None:
         self.reach = Reach(rest, Suppressions(database))
         self.outbox = Outbox(database)
@@ -103,7 +104,7 @@ class Business:
         self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
         self.toolbox = Toolbox(
             roll=self._roll,
-            built_in=BuiltIns(self.reach, frozenset(settings.transfers), allowance),
+            built_in=BuiltIns(self.reach, transfers, allowance),
             tools=self._tools(),
             allowance=allowance,
             secrets=own_secrets(settings),

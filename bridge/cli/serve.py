@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
@@ -39,9 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
-    settings = Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
+
+    def load() -> Settings:
+        return Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
+
+    settings = load()
     if args.fd is not None:
-        return _serve(settings, socket.socket(fileno=args.fd), args.lifeline)
+        return _serve(settings, load, socket.socket(fileno=args.fd), args.lifeline)
     listener = _inherited() or _bind(settings.server.host, settings.server.port)
     if listener is None:
         print(
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     if args.single:
-        return _serve(settings, listener, None)
+        return _serve(settings, load, listener, None)
     return Parent(listener, _again(args)).run()
 
 
@@ -88,7 +93,7 @@ def _bind(host: str, port: int) -> socket.socket | None:
             return listener
 
 
-def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
+def _serve(settings: Settings, load: Callable[[], Settings], listener: socket.socket, lifeline: int | None) -> int:
     import asyncio
 
     import structlog
@@ -106,7 +111,9 @@ def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) ->
                 asyncio.get_running_loop().add_reader(lifeline, _orphaned)
             for warning in settings.warnings:
                 structlog.get_logger("bridge.settings").warning("configuration", text=warning)
-            await House(settings).serve([listener])
+            house = House(settings)
+            house.routing.load = load
+            await house.serve([listener])
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())
