@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ import structlog
 from bridge.call import events as e
 from bridge.call.plan import Line
 from bridge.call.record import CallRecord, Direction, Status
+from bridge.call.routing import TurnedAway
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
@@ -23,6 +24,7 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
+from bridge.web.routing import Router
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
@@ -52,6 +54,7 @@ class Desk:
     saved: Callable[[CallRecord], None]
     transfers: Mapping[str, str]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+    router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
         """How a number of ours is answered."""
@@ -119,7 +122,11 @@ class Reception:
             return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
-            return await self._refuse(record, line, refusal)
+            return await self._refuse(record, desk.router.crowded(line), refusal)
+        decision = await desk.router.route(record, line, attestation=request.attestation)
+        if isinstance(decision, TurnedAway):
+            return self._turn_away(record, line, decision)
+        decision.tell(record)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
         away = False
@@ -192,6 +199,18 @@ class Reception:
         self._desk.saved(record)
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
+
+    def _turn_away(self, record: CallRecord, line: Line, decision: TurnedAway) -> str:
+        """The line's rules say no: before the agent is asked for anything."""
+        record.detail["then"] = "hangup"
+        closed = decision.reason is Reason.OUTSIDE_HOURS
+        record.finish(decision.reason, datetime.now(UTC), status=Status.COMPLETED if closed else Status.FAILED)
+        self._desk.saved(record)
+        log.info("call_turned_away", call_id=record.call_id, reason=decision.reason)
+        if not decision.say and decision.dial is None:
+            return str(twiml.reject())
+        instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
+        return str(self._desk.answers.fallback(instead, words="", counter=1))
 
     async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
