@@ -30,6 +30,14 @@ typedef struct {
     int16_t *history; /* the last width-1 inputs, oldest first */
 } Stream;
 
+/* A second copy of the filter for machines with vectors twice as wide, chosen when the module is loaded: whole numbers
+ * give the same result in both. Where the compiler or the C library cannot choose, one copy does. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
 static inline int16_t saturate(int32_t sum, int shift)
 {
     int32_t value = (sum + ((int32_t)1 << (shift - 1))) >> shift;
@@ -52,7 +60,7 @@ static Py_ssize_t outputs(const Stream *self, Py_ssize_t n)
 }
 
 /* n inputs at work[width-1 ...], after the width-1 before them; returns how many samples were written. */
-static Py_ssize_t filter(Stream *self, const int16_t *work, Py_ssize_t n, int16_t *out)
+WIDE static Py_ssize_t filter(Stream *self, const int16_t *work, Py_ssize_t n, int16_t *out)
 {
     const int16_t *taps = self->taps.buf;
     Py_ssize_t width = self->width, count = outputs(self, n);

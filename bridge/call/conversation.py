@@ -18,7 +18,7 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     """The agent's sound goes to the phone as it comes, unless it belongs to a turn that was interrupted."""
     if call.agent is not Leg.OPEN or call.downlink is None:
         return []
-    call.garbage["agent"].good()
+    call.agent_garbage.good()
     call.problem = None
     call.last_sign = now
     if not call.gate.admits(event.event_id, now):

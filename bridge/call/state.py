@@ -67,7 +67,9 @@ class Call:
         )  # of the agent's sound: (position of its end, event id)
         self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
-        self.garbage = {"phone": GarbageCount(), "agent": GarbageCount()}
+        self.phone_garbage = GarbageCount()
+        self.agent_garbage = GarbageCount()
+        self.garbage = {"phone": self.phone_garbage, "agent": self.agent_garbage}
         self.ignored: dict[str, int] = {}
         self.uplink: Conversion | None = None
         self.downlink: Conversion | None = None
