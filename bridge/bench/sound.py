@@ -23,7 +23,7 @@ PERIOD: Final = 1024  # frames, 20.48 s: as many as five steps of four levels ca
 STEPS: Final = 5
 STEP: Final = 28  # samples at 8 kHz; the frame's last 20 are silent, so that the filter's delay fits in
 LOUD: Final = (-12000, -4000, 4000, 12000)  # the agent's levels; far apart: a filter rings by a tenth of a step
-QUIET: Final = (-1200, -400, 400, 1200)  # the caller's: below what an echo may be, so that it interrupts nobody
+QUIET: Final = (-120, -40, 40, 120)  # the caller's: -45 dB, below any speech, so that it interrupts nobody
 FRAME_S: Final = 0.02
 DELAY: Final = 16  # samples at 8 kHz, the filter's
 

@@ -79,8 +79,9 @@ class Playback:
             return []
         start = self._offered
         self._offered += len(sound)
-        if self._spans and self._spans[-1].turn == turn and self._spans[-1].end == start:
-            self._spans[-1].end = self._offered
+        span = self._spans[-1] if self._spans else None
+        if span is not None and span.turn == turn and span.end == start:
+            span.end = self._offered
         else:
             self._spans.append(Span(turn, start, self._offered))
         if self._open and not self._waiting and len(sound) <= min(self._room(now), MAX_PIECE):
@@ -235,6 +236,8 @@ class Playback:
 
     def unplayed(self, now: float) -> bool:
         """The caller is still hearing us, or will."""
+        if (self._ends_at - now) * RATE >= 1 and self._confirmed < self._sent:  # time alone says so
+            return True
         return bool(self._waiting) or self._position(now) < self._sent
 
     def left(self, now: float) -> float:

@@ -128,7 +128,9 @@ class Call:
     def play(self, sound: bytes, turn: int, now: float) -> list[e.Order]:
         """Queue mu-law sound for the phone, behind what is queued."""
         orders: list[e.Order] = list(self.playback.offer(sound, turn, now))
-        return orders + self.watch(now) if self.phone is Leg.OPEN else orders
+        if self.phone is not Leg.OPEN or (self.mark_timer and self.watching and not self.playback.by_clock):
+            return orders  # nobody to play it to, or both timers run already: nearly every frame
+        return orders + self.watch(now)
 
     def say(self, prompt: str, now: float) -> list[e.Order]:
         """The bridge itself speaks."""
