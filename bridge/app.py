@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -19,8 +19,9 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.agents import make_agent
+from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.audio.level import level
@@ -79,7 +80,9 @@ class House:
             Limits(
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+                max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+                prewarmed=settings.limits.prewarmed,
             )
         )
         self.database = Database(settings.database_url)
@@ -95,53 +98,25 @@ class House:
         self.agents: dict[str, Agent] = {}
         self.reception: Reception | None = None
         self.operations: Operations | None = None
+        self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+        )
+        self.watchers.append(self.business.watch)
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
 
     def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
-        agents: dict[str, Agent] = {}
-        for name, each in self.settings.agents.items():
-            if isinstance(each, config.XunaAgent):
-                agents[name] = XunaAgent(
-                    name=name,
-                    agent_id=each.agent_id,
-                    api_key=each.api_key or "",
-                    base_url=each.base_url,
-                    authentication=each.authentication,
-                    dialect=each.dialect,
-                    prompt=each.prompt,
-                    first_message=each.first_message,
-                    language=each.language,
-                    voice_id=each.voice_id,
-                    dynamic_variables=each.dynamic_variables,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif isinstance(each, config.KuraAgent):
-                agents[name] = KuraAgent(
-                    name=name,
-                    assistant_id=each.assistant_id,
-                    api_key=each.api_key,
-                    base_url=each.base_url,
-                    language_code=each.language_code,
-                    metadata=each.metadata,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif demo is not None:
-                agents[name] = XunaAgent(
-                    name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url
-                )
-        return agents
+        made = {name: make_agent(name, each, demo) for name, each in self.settings.agents.items()}
+        return {name: agent for name, agent in made.items() if agent is not None}
 
     def _rules(self) -> dict[str, AgentRules]:
         return {
             name: AgentRules(
                 barge_in=each.barge_in,
+                sensitivity=each.barge_in_sensitivity,
                 guard_ms=each.barge_in_guard_ms,
                 uplink_chunk_ms=each.uplink_chunk_ms,
                 prewarm=each.prewarm,
@@ -174,18 +149,17 @@ class House:
             convert=Transcoder,
             level=level,
             prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
     # ------------------------------------------------------------ what sessions ask for
 
     def _saved(self, record: CallRecord) -> None:
         self.writer.put(record)
-        if self.operations is not None:
-            self.operations.saved(record)
-        if self.dashboard is not None:
-            self.dashboard.saved(record)
         if record.status.terminal and self.reception is not None:
             self.reception.ended(record)
+        for watch in self.watchers:
+            watch(record)
 
     def _closing(self, session: CallSession, order: e.ClosePhone) -> None:
         if order.then == "hangup" and session.record.carrier_call_id:
@@ -206,7 +180,7 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
         if self.operations is not None:
@@ -235,8 +209,10 @@ class House:
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
+            self.watchers.append(self.operations.saved)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:
@@ -291,6 +267,7 @@ class House:
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         routes += twilio.routes()
+        routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:
@@ -366,6 +343,19 @@ class House:
 
     async def _drain(self) -> None:
         await self.switchboard.drain(self.settings.drain_timeout_s)
+
+
+async def forget_conversation(settings: config.Settings, record: CallRecord) -> str:
+    """Have the agent delete its own account of a call; what came of it, in words. Raises AgentFailure."""
+    each = settings.agents.get(record.agent)
+    if not isinstance(each, config.XunaAgent) or not record.agent_conversation_id:
+        return "this agent keeps no conversation that can be deleted"
+    agent = XunaAgent(name=record.agent, agent_id=each.agent_id, api_key=each.api_key or "", base_url=each.base_url)
+    try:
+        await agent.conversations.delete(record.agent_conversation_id)
+    finally:
+        await agent.close()
+    return "the agent has deleted the conversation"
 
 
 def summary(record: CallRecord) -> dict[str, Any]:

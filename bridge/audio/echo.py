@@ -19,7 +19,7 @@ AHEAD: Final = 5  # slots: the phone may be ahead of our own account
 LONGEST: Final = 6500  # slots: 130 s, more than may ever be queued
 LEAST_LOSS: Final = 17.0  # dB: the worst lines return a voice 20 dB down; 3 for frames that do not line up
 MOST_LOSS: Final = 45.0  # dB: beyond this an echo is below the noise of any line
-SLACK: Final = 5.0  # dB that an echo may exceed the loudest one of the last seconds
+SLACK: Final = 3.0  # dB that an echo may exceed the loudest one of the last seconds
 AUDIBLE: Final = -40.0  # dB: sound below this teaches nothing about its echo
 
 
@@ -78,14 +78,14 @@ class Downlink:
 class EchoLoss:
     """How much quieter this line's echo is than what it is the echo of, learned while the agent speaks.
 
-    It starts from the worst line and trusts a better one after a second. The last half second is not believed yet: a
-    caller who begins to speak must not pass for a loud echo.
+    It starts from the worst line and trusts a better one after two seconds. The last one is not believed yet: a caller
+    who begins to speak must not pass for a loud echo. A block is longer than any echo takes to come.
     """
 
     __slots__ = ("_losses",)
 
     def __init__(self) -> None:
-        self._losses = Minimum(block=25, blocks=10, lag=1)  # 5 s in blocks of 0.5 s
+        self._losses = Minimum(block=50, blocks=5, lag=1)  # 5 s in blocks of 1 s
 
     def observe(self, heard: float, returned: float) -> None:
         """Both levels of the same 20 ms, in dB: the loudest that the phone played, and what came in."""

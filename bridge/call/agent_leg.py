@@ -60,8 +60,10 @@ def agent_ready(call: Call, event: e.AgentReady, now: float) -> list[e.Order]:
     call.chain = (str(call.uplink), str(call.downlink))
     call.connecting = False
     call.agent = Leg.OPEN
-    call.gate = StaleGate()
+    call.gate = StaleGate(dropped=call.gate.dropped)
+    call.turns.agent_changed()
     call.problem = None
+    call.last_sign = now
     call.candidates.ready()
     call.record.agent = call.candidates.name
     call.record.agent_conversation_id = event.conversation_id
@@ -69,8 +71,13 @@ def agent_ready(call: Call, event: e.AgentReady, now: float) -> list[e.Order]:
         call.record.latency.connect_ms = round((now - call.began_connecting) * 1000, 1)
     call.note("agent_ready", now, agent=call.candidates.name, uplink=call.chain[0], downlink=call.chain[1])
     orders: list[e.Order] = [e.StopTimer("agent"), e.StopTimer("hold"), e.StartTimer("stall", STALL_CHECK_S)]
+    if call.chunk:  # older than what was kept since
+        call.held.appendleft(bytes(call.chunk))
+        call.chunk.clear()
     while call.held:
-        orders.append(e.SendAudio(call.uplink.process(call.held.popleft())))
+        sound = call.uplink.process(call.held.popleft())
+        if sound:
+            orders.append(e.SendAudio(sound))
     call.held_bytes = 0
     return [*orders, e.Save()]
 
@@ -88,7 +95,7 @@ def agent_failed(call: Call, event: e.AgentFailed, now: float) -> list[e.Order]:
         call.connecting = False
         call.agent = Leg.CLOSED
         return orders + give_up(call, failure.reason, now)
-    if attempt.name != tried and call.phone is Leg.OPEN and not call.playback.sounding:
+    if attempt.name != tried and call.phone is Leg.OPEN and not call.playback.unplayed(now):
         orders += call.say("one_moment", now)
     return [*orders, *try_agent(call, attempt, now), e.Save()]
 
@@ -112,7 +119,16 @@ def give_back(call: Call, now: float) -> list[e.Order]:
     if call.phone is not Leg.PENDING or call.agent is Leg.CLOSED:
         return []
     call.note("prewarm_given_back", now)
+    start_over(call, now)
     return drop_agent(call)
+
+
+def start_over(call: Call, now: float) -> None:
+    """Nobody has heard this agent yet: its greeting is forgotten, and whoever comes next begins the conversation."""
+    unheard = dict.fromkeys(call.playback.turns_unplayed(now), 0.0)
+    call.playback.clear(now)
+    call.turns.interrupted(unheard)
+    call.candidates.connected = 0
 
 
 def agent_closed(call: Call, event: e.AgentClosed, now: float) -> list[e.Order]:
@@ -143,6 +159,8 @@ def recover(call: Call, reason: Reason, now: float) -> list[e.Order]:
     if call.leaving is not None:
         call.agent = Leg.CLOSED
         return orders + drain(call, now)
+    if not call.opened:
+        start_over(call, now)
     call.note("agent_lost", now, reason=str(reason))
     attempt = call.candidates.after_loss(now)
     if attempt is None:
@@ -158,10 +176,10 @@ def stall_check(call: Call, now: float) -> list[e.Order]:
     if call.agent is not Leg.OPEN:
         return []
     orders: list[e.Order] = [e.StartTimer("stall", STALL_CHECK_S)]
-    ended = call.listening.ended_at
-    if call.phone is not Leg.OPEN or ended is None or call.leaving is not None or call.playback.unplayed(now):
+    asked = call.listening.unanswered_since(now)
+    if call.phone is not Leg.OPEN or asked is None or call.leaving is not None or call.playback.unplayed(now):
         return orders
-    since = now - max(call.last_sign, call.opened_at)
+    since = now - max(call.last_sign, call.opened_at, asked)
     if since >= STALLED_S and call.listening.spoken_s >= STALLED_SPEECH_S:
         call.listening.forget()
         return recover(call, Reason.AGENT_STALLED, now)

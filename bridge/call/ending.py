@@ -7,7 +7,7 @@ from datetime import timedelta
 from bridge.call import events as e
 from bridge.call.playback import GRACE_S
 from bridge.call.record import Status
-from bridge.call.state import Call, Leaving, Leg
+from bridge.call.state import RELEASE_S, Call, Leaving, Leg
 from bridge.errors import Class, Reason
 
 
@@ -53,11 +53,12 @@ def drained(call: Call, now: float) -> list[e.Order]:
         # Only a carrier that returns no marks comes here: what waits is released by the clock.
         released: list[e.Order] = list(call.playback.release(now))
         left = call.playback.left(now)
-        return [*released, e.StartTimer("drain", min(left, 1.0))] if left > 0 else released
+        return [*released, e.StartTimer("drain", min(left, RELEASE_S))] if left > 0 else released
     if call.playback.finished(now):
         return close(call, call.leaving.reason, now)
-    orders: list[e.Order] = [*call.playback.release(now), *call.playback.mark(now)]
-    return [*orders, e.StartTimer("drain", max(call.playback.left(now) + GRACE_S + 0.05, 0.05))]
+    orders: list[e.Order] = [*call.playback.release(now), *call.playback.mark(now), *call.watch(now)]
+    wait = RELEASE_S if call.playback.held_back else max(call.playback.left(now) + GRACE_S, 0.0) + 0.05
+    return [*orders, e.StartTimer("drain", wait)]
 
 
 def give_up(call: Call, reason: Reason, now: float) -> list[e.Order]:
@@ -96,7 +97,7 @@ def close(call: Call, reason: Reason, now: float, *, status: Status | None = Non
     if leaving.target:
         record.detail["target"] = leaving.target
     record.detail["counts"] = {
-        "interruptions": call.policy.counts(),
+        "interruptions": call.policy.account(),
         "stale_chunks": call.gate.dropped,
         "dropped_samples": call.playback.dropped,
         "bad_messages": {side: count.total for side, count in call.garbage.items()},

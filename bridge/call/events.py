@@ -317,12 +317,6 @@ class Superseded(Event, frozen=True):
     """Another instance has the call's stream: this one lets go of it and of its record."""
 
 
-class SpeechDetected(Event, frozen=True):
-    """The bridge itself heard the caller begin to speak while the agent's sound was unplayed."""
-
-    confidence: float = 1.0
-
-
 # ---------------------------------------------------------------- orders that no translator sees
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from bridge.call import agent_leg, conversation, ending, phone_leg
@@ -23,9 +24,8 @@ from bridge.call import events as e
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.plan import CallPlan
 from bridge.call.record import CallRecord
-from bridge.call.state import JOURNAL, Call
-
-PREWARM_S: Final = 10.0  # an agent's session is given back when no stream has come by then
+from bridge.call.state import JOURNAL, Call, Leg
+from bridge.errors import Reason
 
 Rule = Callable[[Call, Any, float], list[e.Order]]
 Alarm = Callable[[Call, float], list[e.Order]]
@@ -54,7 +54,6 @@ RULES: Final[dict[type[e.Event], Rule]] = {
     e.AgentToolCall: conversation.agent_tool_call,
     e.AgentExpired: conversation.agent_expired,
     e.AgentProblem: conversation.agent_problem,
-    e.SpeechDetected: conversation.speech_detected,
     e.Garbage: conversation.garbled,
     e.EndRequested: ending.end_requested,
     e.TransferRequested: ending.transfer_requested,
@@ -102,16 +101,22 @@ class CallMachine:
         if call.plan.resumed:
             call.say("one_moment", now)
         if call.plan.prewarm:
-            orders.append(e.StartTimer("prewarm", PREWARM_S))
+            orders.append(e.StartTimer("prewarm", call.plan.prewarm_hold_s))
             orders += agent_leg.try_agent(call, call.candidates.first(now), now)
         return orders
 
     def handle(self, event: e.Event, now: float) -> list[e.Order]:
         """What follows from ``event``. Total: unknown and late ones are counted or ignored."""
+        if self.call.over:
+            return []
+        orders = self._orders(event, now)
+        if self.call.ear is not None:
+            self.call.ear.sent(orders, now)
+        return orders
+
+    def _orders(self, event: e.Event, now: float) -> list[e.Order]:
         call = self.call
         kind = type(event)
-        if call.over:
-            return []
         if kind is e.PhoneAudio:
             return phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
         if kind is e.AgentAudio:
@@ -129,6 +134,15 @@ class CallMachine:
         orders = rule(call, event, now)
         self._remember(kind.__name__, orders, now)
         return orders
+
+    def abandon(self, reason: Reason, now: float) -> list[e.Order]:
+        """The call cannot go on, whatever its rules say: the end, as far as it was not reached."""
+        call = self.call
+        call.over = True
+        call.phone = call.agent = Leg.CLOSED
+        call.record.detail.setdefault("then", "hangup")
+        call.record.finish(reason, call.record.created_at + timedelta(seconds=now))
+        return [e.DropAgent(stopped=False), e.ClosePhone("hangup"), e.Save(), e.Ended()]
 
     def _remember(self, what: str, orders: list[e.Order], now: float) -> None:
         self.journal.append((round(now, 3), what, tuple(type(order).__name__ for order in orders)))

@@ -8,7 +8,9 @@ from typing import Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.agent_leg import try_agent
+from bridge.call.conversation import interruption
 from bridge.call.ending import close, drain, drained, drop_agent, give_up
+from bridge.call.interruption import Source
 from bridge.call.record import Status
 from bridge.call.state import Call, Leg
 from bridge.errors import Reason
@@ -30,17 +32,25 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     if not payload:
         return []
     call.listening.frame(call.plan.level(payload), len(payload) / TELEPHONE.rate, now)
+    orders: list[e.Order] = []
+    if call.ear is not None:
+        unplayed = call.playback.unplayed(now)
+        told = call.ear.hears(payload, now, listening=call.policy.listening(now, unplayed=unplayed))
+        if told is not None:
+            orders = interruption(call, Source.SPEECH, now, took=told.delay)
     if call.uplink is None or call.agent is not Leg.OPEN:
         call.hold(payload)
-        return []
+        return orders
     if call.chunk_bytes > len(payload) or call.chunk:
         call.chunk += payload
         if len(call.chunk) < call.chunk_bytes:
-            return []
+            return orders
         payload = bytes(call.chunk)
         call.chunk.clear()
     sound = call.uplink.process(payload)
-    return [e.SendAudio(sound)] if sound else []
+    if not sound:
+        return orders
+    return [*orders, e.SendAudio(sound)] if orders else [e.SendAudio(sound)]
 
 
 def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:
@@ -55,14 +65,16 @@ def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:
     if first:
         call.record.started_at = call.record.created_at + timedelta(seconds=now)
     if call.opened == 1:
-        orders.append(e.StartTimer("duration", call.plan.max_duration_s))
+        begun = call.record.started_at or call.record.created_at  # a call that is resumed has no more time than another
+        spent = (call.record.created_at + timedelta(seconds=now) - begun).total_seconds()
+        orders.append(e.StartTimer("duration", max(call.plan.max_duration_s - spent, 1.0)))
     call.record.advance(Status.IN_PROGRESS)
     call.note("stream_started" if first else "stream_replaced", now)
     waited = call.playback.sounding
     released: list[e.Order] = list(call.playback.open(now))
     if waited and call.record.latency.first_word_ms is None and call.turns.number > 0:
         call.record.latency.first_word_ms = 0.0
-    orders = released + call.mark_later() + orders
+    orders = released + call.watch(now) + orders
     orders.append(e.StartTimer("media", MEDIA_S))
     if call.doomed is not None:
         reason, call.doomed = call.doomed, None
@@ -89,7 +101,7 @@ def phone_reached(call: Call, event: e.PhoneReached, now: float) -> list[e.Order
         return []
     call.garbage["phone"].good()
     orders: list[e.Order] = list(call.playback.release(now))
-    orders += call.mark_later()
+    orders += call.watch(now)
     return orders + drained(call, now) if call.leaving is not None else orders
 
 
@@ -97,21 +109,18 @@ def mark_time(call: Call, now: float) -> list[e.Order]:
     """The last sound sent gets its mark."""
     call.mark_timer = False
     orders: list[e.Order] = list(call.playback.mark(now))
-    due = call.playback.due_in(now)
-    if due and not call.probing:
-        orders.append(e.StartTimer("overdue", due))
-    return orders
+    return orders + call.watch(now)
 
 
 def marks_overdue(call: Call, now: float) -> list[e.Order]:
     """A mark is missing: does the carrier still read?"""
+    call.watching = False
     if call.phone is not Leg.OPEN or call.probing:
         return []
     if call.playback.overdue(now):
         call.probing = True
         return [e.ProbePhone()]
-    due = call.playback.due_in(now)
-    return [e.StartTimer("overdue", due)] if due else []
+    return call.watch(now)
 
 
 def phone_alive(call: Call, event: e.PhoneAlive, now: float) -> list[e.Order]:
@@ -124,8 +133,7 @@ def phone_alive(call: Call, event: e.PhoneAlive, now: float) -> list[e.Order]:
     orders: list[e.Order] = list(call.playback.release(now))
     if call.leaving is not None:
         return orders + drain(call, now)
-    left = call.playback.left(now)
-    return [*orders, e.StartTimer("drain", min(left, 1.0))] if left > 0 else orders
+    return orders + drained(call, now)
 
 
 def phone_stalled(call: Call, event: e.PhoneStalled, now: float) -> list[e.Order]:
@@ -206,6 +214,6 @@ def media_check(call: Call, now: float) -> list[e.Order]:
 
 def hold_on(call: Call, now: float) -> list[e.Order]:
     """The stream is there and the agent is not: the caller is not left in silence."""
-    if call.phone is not Leg.OPEN or not call.connecting or call.playback.sounding:
+    if call.phone is not Leg.OPEN or not call.connecting or call.playback.unplayed(now):
         return []
     return call.say("one_moment", now)

@@ -63,6 +63,7 @@ class Playback:
         self._marks: dict[str, tuple[int, float]] = {}  # name -> (position, due)
         self._mark_number = 0
         self._marked = 0  # position of the newest mark
+        self._cleared = 0  # what was offered when the queue was last cleared: nothing since, nothing to clear
         self._spans: deque[Span] = deque(maxlen=64)
 
     # -------------------------------------------------------- sound in
@@ -121,6 +122,8 @@ class Playback:
         return MAX_IN_FLIGHT - (self._sent - heard)
 
     def _send(self, sound: bytes, now: float) -> list[PhoneOrder]:
+        if self._clock_only:
+            self._confirm(self._position(now), now)
         self._sent += len(sound)
         self._ends_at = max(self._ends_at, now) + len(sound) / RATE
         self._flight.append((self._sent, sound))
@@ -132,8 +135,18 @@ class Playback:
 
     @property
     def unmarked(self) -> bool:
-        """Something was sent that no mark follows yet."""
-        return self._marked < self._sent
+        """Something was sent that no mark follows yet, and one should."""
+        return self._marked < self._sent and not self._clock_only
+
+    @property
+    def by_clock(self) -> bool:
+        """The stream returns no marks: time alone tells what was heard."""
+        return self._clock_only
+
+    @property
+    def held_back(self) -> bool:
+        """Something waits here because the carrier has enough, or is away."""
+        return bool(self._waiting)
 
     def mark(self, now: float) -> list[PhoneOrder]:
         """A mark behind all that was sent, where there is none yet."""
@@ -173,6 +186,7 @@ class Playback:
         """The carrier reads but returns no marks: from here on time alone tells what was heard."""
         self._clock_only = True
         self._marks.clear()
+        self._marked = self._sent
         self._confirm(self._position(now), now)
 
     def _confirm(self, position: int, now: float) -> None:
@@ -189,6 +203,11 @@ class Playback:
             return max(playable, self._confirmed)
         since = int(max(now - self._confirmed_at, 0.0) * RATE)
         return max(min(playable, self._confirmed + since), self._confirmed)
+
+    @property
+    def offered(self) -> int:
+        """Samples that were queued so far, here or at the carrier."""
+        return self._offered
 
     def heard(self, now: float) -> int:
         """Samples that the caller has heard, as well as we know."""
@@ -244,9 +263,10 @@ class Playback:
         self._waiting.clear()
         self._forget_flight(now)
         # Positions go on from what was sent, so that spans of the cut turns keep their length.
-        self._sent = self._confirmed = self._marked = self._offered
+        fresh = self._offered != self._cleared
+        self._sent = self._confirmed = self._marked = self._cleared = self._offered
         self.clears += 1
-        return [ClearAudio()] if self._open else []
+        return [ClearAudio()] if self._open and fresh else []
 
     def _unheard(self, now: float) -> list[bytes]:
         position = self._position(now)

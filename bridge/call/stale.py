@@ -19,8 +19,8 @@ MUTE_S: Final = 1.0
 class StaleGate:
     """Lets the agent's sound through, or not. Times are seconds of the call's own clock."""
 
-    def __init__(self) -> None:
-        self.dropped = 0  # chunks
+    def __init__(self, *, dropped: int = 0) -> None:
+        self.dropped = dropped  # chunks, those of the agents before this one included
         self._highest: int | None = None
         self._first_fresh: int | None = None  # ids below are stale
         self._muted_until = 0.0
@@ -28,21 +28,18 @@ class StaleGate:
 
     def admits(self, event_id: int | None, now: float) -> bool:
         """Is this sound to be heard? Ask once for every chunk, in order of arrival."""
-        if now < self._muted_until:
+        if event_id is not None and (self._highest is None or event_id > self._highest):
+            self._highest = event_id
+        stale = event_id is not None and self._first_fresh is not None and event_id < self._first_fresh
+        if stale or now < self._muted_until:
             self.dropped += 1
             return False
         self._turn_complete = False
-        if event_id is None:
-            return True
-        if self._first_fresh is not None and event_id < self._first_fresh:
-            self.dropped += 1
-            return False
-        if self._highest is None or event_id > self._highest:
-            self._highest = event_id
         return True
 
     def interrupted(self, event_id: int | None) -> None:
         """The agent says that the caller spoke over it; or, without an id, the bridge noticed by itself."""
+        self._muted_until = 0.0
         if event_id is None:
             if self._highest is None:
                 return

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.candidates import Attempt, Candidates
+from bridge.call.ear import Ear
 from bridge.call.garbage import GarbageCount
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.listening import Listening
@@ -22,7 +23,9 @@ from bridge.errors import Reason
 
 MAX_HELD: Final = 40_000  # bytes, 5 s of the caller's sound, kept while an agent is being fetched
 PROMPT_TURN: Final = -1  # the turn number of what the bridge itself says
+RELEASE_S: Final = 1.0  # without marks, what is held back is looked at this often
 JOURNAL: Final = 400
+MAX_IDS: Final = 8000  # 150 s of sound in chunks of 20 ms: more than can be queued
 
 
 class Leg(StrEnum):
@@ -59,6 +62,10 @@ class Call:
         self.turns = Turns(record)
         self.listening = Listening()
         self.gate = StaleGate()
+        self.ids: deque[tuple[int, int]] = deque(
+            maxlen=MAX_IDS
+        )  # of the agent's sound: (position of its end, event id)
+        self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
         self.garbage = {"phone": GarbageCount(), "agent": GarbageCount()}
         self.ignored: dict[str, int] = {}
@@ -76,6 +83,7 @@ class Call:
         self.opened = 0  # streams so far
         self.lost_orderly = True
         self.mark_timer = False
+        self.watching = False  # the timer for overdue marks runs
         self.probing = False
         # the agent
         self.connecting = False
@@ -98,21 +106,35 @@ class Call:
         while self.held_bytes > MAX_HELD:
             self.held_bytes -= len(self.held.popleft())
 
-    def mark_later(self) -> list[e.Order]:
-        """A mark will follow what was just sent."""
-        if self.mark_timer or not self.playback.unmarked:
-            return []
-        self.mark_timer = True
-        return [e.StartTimer("mark", MARK_AFTER_S)]
+    def watch(self, now: float) -> list[e.Order]:
+        """The timers for what was just sent: a mark will follow it, and will not be waited for in vain."""
+        orders: list[e.Order] = []
+        if self.playback.unmarked and not self.mark_timer:
+            self.mark_timer = True
+            orders.append(e.StartTimer("mark", MARK_AFTER_S))
+        if self.playback.by_clock:
+            # No mark will say when there is room again for what is held back.
+            if self.playback.held_back:
+                orders.append(e.StartTimer("drain", RELEASE_S))
+        elif not self.watching and not self.probing:
+            due = self.playback.due_in(now)
+            if due:
+                self.watching = True
+                orders.append(e.StartTimer("overdue", due))
+        return orders
+
+    def play(self, sound: bytes, turn: int, now: float) -> list[e.Order]:
+        """Queue mu-law sound for the phone, behind what is queued."""
+        orders: list[e.Order] = list(self.playback.offer(sound, turn, now))
+        return orders + self.watch(now) if self.phone is Leg.OPEN else orders
 
     def say(self, prompt: str, now: float) -> list[e.Order]:
-        """The bridge itself speaks, behind what is queued."""
+        """The bridge itself speaks."""
         clip = self.plan.prompts.get(prompt)
         if not clip:
             return []
         self.note("prompt", now, name=prompt)
-        orders: list[e.Order] = list(self.playback.offer(clip, PROMPT_TURN, now))
-        return orders + self.mark_later()
+        return self.play(clip, PROMPT_TURN, now)
 
     def tail(self, now: float) -> list[e.Order]:
         """What the filter still holds of the agent's last sound."""

@@ -22,6 +22,7 @@ class SessionFactory:
     convert: Callable[[AudioFormat, AudioFormat], Conversion]
     level: Callable[[bytes], float]
     prompts: Mapping[str, bytes]
+    prewarm_hold_s: float = 10.0
 
     def make(
         self,
@@ -31,9 +32,10 @@ class SessionFactory:
         agent: str | None = None,
         variables: Mapping[str, str | int | float | bool] | None = None,
         overrides: Mapping[str, str] | None = None,
-        history: str | None = None,
+        prewarm: bool = True,
+        resumed: bool = False,
     ) -> CallSession:
-        """A session for a call that was admitted. ``history``: what was said in it before, in another process."""
+        """A session for a call that was admitted. ``resumed``: its record holds what was said in another process."""
         agents = line.agents if agent is None else (agent, *(name for name in line.agents if name != agent))
         rules = self.rules[agents[0]]
         plan = CallPlan(
@@ -41,21 +43,22 @@ class SessionFactory:
             convert=self.convert,
             level=self.level,
             prompts=self.prompts,
-            prewarm=rules.prewarm,
+            prewarm=rules.prewarm and prewarm,
+            prewarm_hold_s=self.prewarm_hold_s,
             has_fallback=line.has_fallback,
             start_timeout_s=rules.start_timeout_s,
             max_duration_s=line.max_duration_s,
             uplink_chunk_ms=rules.uplink_chunk_ms,
-            resumed=history is not None,
+            sensitivity=rules.sensitivity,
+            resumed=resumed,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
         return CallSession(
             record,
             plan,
-            InterruptionPolicy(rules.barge_in),
+            InterruptionPolicy(rules.barge_in, sensitivity=rules.sensitivity, guard_ms=rules.guard_ms),
             self.surroundings,
             variables={**line.variables, **(variables or {})},
             brief_overrides=overrides,
-            history=history or "",
             age_s=max(age, 0.0),
         )

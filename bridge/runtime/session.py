@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -23,12 +23,14 @@ from bridge.call import events as e
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.machine import CallMachine
 from bridge.call.plan import CallPlan
-from bridge.call.ports import Agent, AgentStream, Brief, PhoneStream, Session
+from bridge.call.ports import Agent, Brief, PhoneStream, Session
 from bridge.call.record import CallRecord
-from bridge.errors import AgentFailure, ProtocolError, Reason
+from bridge.errors import AgentFailure, Reason
+from bridge.runtime.receivers import AgentLink, AgentReceiver, PhoneReceiver
 from bridge.runtime.sockets import Socket, connect
 
 RELEASE_S: Final = 5.0  # giving back an agent's session may take this long after the end
+MAX_TRANSCRIPT: Final = 8000  # characters of what was said, told to a successor
 CONNECT_S: Final = 30.0  # the machine's own timer is shorter; this one holds if it were not
 
 log = structlog.get_logger("bridge.session")
@@ -47,18 +49,6 @@ class Surroundings:
     resume_message: str = "Sorry, I was gone for a moment. Please go on."
 
 
-@dataclass(slots=True)
-class AgentLink:
-    """One attempt to reach an agent, and the socket that came of it."""
-
-    agent: Agent
-    task: asyncio.Task[None] | None = None
-    session: Session | None = None
-    socket: Socket | None = None
-    stream: AgentStream | None = None
-    counted: dict[str, int] = field(default_factory=dict)
-
-
 class CallSession:
     """One call. Made by the switchboard, which awaits ``run``."""
 
@@ -71,18 +61,17 @@ class CallSession:
         *,
         variables: Mapping[str, str | int | float | bool],
         brief_overrides: Mapping[str, str] | None = None,
-        history: str = "",
         age_s: float = 0.0,
     ) -> None:
         self.machine = CallMachine(plan, record, policy)
         self.plan = plan
+        self.started = asyncio.Event()
         self.ended = asyncio.Event()
         self.phone_socket: Socket | None = None
         self.facts: dict[str, Any] = {}  # what the front door keeps about the call: grants, answers given
         self._phone_stream: PhoneStream | None = None
         self._variables = dict(variables)
         self._overrides = dict(brief_overrides or {})
-        self._history = history
         self._surroundings = surroundings
         self._link: AgentLink | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -127,11 +116,14 @@ class CallSession:
         """The whole life of the call: returns when both legs are closed and the agent's session is given back."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            self._do(self.machine.start(self.now))
-            await self.ended.wait()
-            for timer in self._timers.values():
-                timer.cancel()
-            self._timers.clear()
+            try:
+                self._do(self.machine.start(self.now))
+                self.started.set()
+                await self.ended.wait()
+            finally:
+                for timer in self._timers.values():
+                    timer.cancel()
+                self._timers.clear()
         self._group = None
 
     def handle(self, event: e.Event) -> None:
@@ -141,15 +133,19 @@ class CallSession:
         except Exception:
             # Our own bug. It must end this call, loudly, and no other: a callback has nobody above it to raise to.
             log.exception("call_failed", call_id=self.record.call_id, event_type=type(event).__name__)
-            self._fail()
+            self.abandon(Reason.INTERNAL_ERROR)
 
     def perform(self, order: e.Order) -> None:
         """Do one order that comes from outside the machine (a tool's answer)."""
         self._perform[type(order)](order)
 
-    def _fail(self) -> None:
-        if not self.machine.over:
-            self._do(self.machine.handle(e.EndRequested(Reason.INTERNAL_ERROR), self.now))
+    def abandon(self, reason: Reason) -> None:
+        """End the call at once, with as much of the end as still works."""
+        for order in self.machine.abandon(reason, self.now):
+            try:
+                self._perform[type(order)](order)
+            except Exception:
+                log.exception("call_failed", call_id=self.record.call_id, order_type=type(order).__name__)
 
     def _do(self, orders: list[e.Order]) -> None:
         perform = self._perform
@@ -222,8 +218,7 @@ class CallSession:
         variables = dict(self._variables)
         overrides = dict(self._overrides)
         if resumed:
-            said = "\n".join(part for part in (self._history, self.machine.call.turns.transcript()) if part)
-            variables["previous_transcript"] = said[-8000:]
+            variables["previous_transcript"] = self.machine.call.turns.transcript()[-MAX_TRANSCRIPT:]
             overrides["first_message"] = self._surroundings.resume_message
         return Brief(
             call_id=record.call_id,
@@ -249,6 +244,7 @@ class CallSession:
                 link.socket = await connect(link.session.url, receiver, timeout_s=CONNECT_S)
                 for message in link.stream.open():
                     link.socket.send(message)
+                receiver.begin()
                 self.handle(e.AgentProgress("socket", (self.now - began) * 1000))
         except AgentFailure as failure:
             log.warning(
@@ -264,7 +260,7 @@ class CallSession:
             self._lost(link, AgentFailure("the agent did not answer", reason=Reason.AGENT_TIMEOUT))
         except Exception:
             log.exception("call_failed", call_id=self.record.call_id)
-            self._fail()
+            self.abandon(Reason.INTERNAL_ERROR)
 
     def _lost(self, link: AgentLink, failure: AgentFailure) -> None:
         if link is self._link:
@@ -291,6 +287,8 @@ class CallSession:
                 await agent.release(session, stopped=stopped)
         except TimeoutError:
             log.warning("release_slow", call_id=self.record.call_id, agent=agent.name)
+        except Exception:
+            log.exception("release_failed", call_id=self.record.call_id, agent=agent.name)
 
     def is_current(self, link: AgentLink) -> bool:
         """This link has the call, no later one."""
@@ -327,87 +325,6 @@ class CallSession:
     def _end(self, order: e.Ended) -> None:
         if self._probe is not None:
             self._probe.cancel()
+        if self.phone_socket is not None:  # another instance may have the call, and nobody else closes this socket
+            self.phone_socket.close(1000)
         self.ended.set()
-
-
-class PhoneReceiver:
-    """Hears one media socket of the carrier, as long as it is the call's own."""
-
-    def __init__(self, session: CallSession, socket: Socket, stream: PhoneStream) -> None:
-        self._session = session
-        self._socket = socket
-        self._stream = stream
-        self._orderly = False
-
-    def received(self, message: bytes) -> None:
-        """A text message of the carrier."""
-        session = self._session
-        if session.phone_socket is not self._socket:
-            return
-        try:
-            events = self._stream.receive(message)
-        except ProtocolError as error:
-            fatal = bool(getattr(error, "fatal", False))
-            session.handle(e.Garbage("phone", error.reason, fatal))
-            if fatal:
-                self._socket.close(1008, "protocol")
-            return
-        for event in events:
-            if type(event) is e.PhoneClosed:
-                self._orderly = True
-            session.handle(event)
-
-    def received_binary(self, size: int) -> None:
-        """Carriers send text only."""
-        self._session.handle(e.Garbage("phone", Reason.CARRIER_PROTOCOL))
-
-    def answered(self) -> None:
-        """The carrier reads."""
-        self._session.phone_answered()
-
-    def closed(self, code: int, detail: str) -> None:
-        """The socket is gone; after an orderly stop that says nothing new."""
-        session = self._session
-        if session.phone_socket is self._socket:
-            session.phone_socket = None
-            if not self._orderly:
-                session.handle(e.PhoneClosed(orderly=False, detail=detail))
-
-
-class AgentReceiver:
-    """Hears one socket of an agent, as long as it has the call."""
-
-    def __init__(self, session: CallSession, link: AgentLink) -> None:
-        self._session = session
-        self._link = link
-
-    def received(self, message: bytes) -> None:
-        """A text message of the agent."""
-        session = self._session
-        stream = self._link.stream
-        if stream is None or not session.is_current(self._link):
-            return
-        try:
-            events = stream.receive(message)
-        except ProtocolError as error:
-            fatal = bool(getattr(error, "fatal", False))
-            session.handle(e.Garbage("agent", error.reason, fatal))
-            return
-        for event in events:
-            session.handle(event)
-
-    def received_binary(self, size: int) -> None:
-        """Agents send text only."""
-        if self._session.is_current(self._link):
-            self._session.handle(e.Garbage("agent", Reason.AGENT_PROTOCOL))
-
-    def answered(self) -> None:
-        """The library watches over pings to agents itself."""
-
-    def closed(self, code: int, detail: str) -> None:
-        """The socket is gone."""
-        stream = self._link.stream
-        events = [e.AgentClosed(code, detail)] if stream is None else stream.closed(code, detail)
-        for event in events:
-            if self._session.is_current(self._link):
-                self._session.handle(event)

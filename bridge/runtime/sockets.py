@@ -71,6 +71,7 @@ class Socket(picows.WSListener):
         self._parts_text = False
         self._paused = False
         self._closed = False
+        self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
 
@@ -79,6 +80,14 @@ class Socket(picows.WSListener):
     def on_ws_connected(self, transport: Any) -> None:
         """The handshake is done."""
         self._transport = transport
+        if self._abandoned:
+            self.abort()
+
+    def abandon(self) -> None:
+        """Whoever wanted it has given up waiting: the library goes on with the handshake, and ends in a cut."""
+        self._abandoned = True
+        self.receiver = None
+        self.abort()
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
@@ -231,10 +240,14 @@ async def connect(
                 max_redirects=0,
                 read_buffer_init_size=4096,
             )
+    except asyncio.CancelledError:
+        socket.abandon()
+        raise
     except picows.WSInvalidStatusError as error:
         status = int(error.response.status) if error.response is not None else 0
         raise refusal(status) from None
     except TimeoutError:
+        socket.abandon()
         raise AgentFailure(
             "the agent's socket did not open in time",
             reason=Reason.AGENT_TIMEOUT,

@@ -21,7 +21,7 @@ from bridge.errors import StoreUnavailable
 LIFE_S: Final = 60.0
 TOKEN_BYTES: Final = 24  # 192 bits
 MAX_KNOWN: Final = 10_000
-STORE_S: Final = 1.0  # the caller is waiting
+STORE_S: Final = 0.5  # the caller is waiting
 
 log = structlog.get_logger("bridge.grants")
 
@@ -49,6 +49,7 @@ class Known:
     account_id: str
     expires: float  # monotonic
     stored: bool = False
+    used: bool = False
 
 
 class GrantOffice:
@@ -62,12 +63,19 @@ class GrantOffice:
         """A fresh one."""
         return secrets.token_urlsafe(TOKEN_BYTES)
 
-    async def mint(self, token: str, *, call_id: str, carrier_call_id: str, account_id: str) -> None:
-        """Let ``token`` admit one media socket of this call within LIFE_S. Never raises: memory is enough for a start."""
+    async def mint(
+        self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, store: bool = True
+    ) -> None:
+        """Let ``token`` admit one media socket of this call within LIFE_S. Never raises: memory is enough for a start.
+
+        ``store`` False: the store is known to be away, and a caller is waiting.
+        """
         name = _fingerprint(token)
         while len(self._known) >= MAX_KNOWN:
             del self._known[next(iter(self._known))]
         known = self._known[name] = Known(call_id, carrier_call_id, account_id, time.monotonic() + LIFE_S)
+        if not store:
+            return
         try:
             async with asyncio.timeout(STORE_S):
                 await self._store.mint(
@@ -90,9 +98,10 @@ class GrantOffice:
         if known is not None:
             if known.carrier_call_id != carrier_call_id or known.account_id != account_id:
                 return None
-            del self._known[name]
-            if known.expires < time.monotonic():
+            # A used one is kept: the store may have taken it after all, late, and would admit it a second time.
+            if known.used or known.expires < time.monotonic():
                 return None
+            known.used = True
             if not known.stored:
                 return known.call_id
         try:

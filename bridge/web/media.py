@@ -98,6 +98,8 @@ class Waiting:
 
     def received(self, message: bytes) -> None:
         """Everything but start is skipped before it and kept after it."""
+        if self._gone:
+            return
         self._messages += 1
         if self._messages > MAX_EARLY:
             self._turn_away("too_many_before_start")
@@ -134,7 +136,8 @@ class Waiting:
 
     def received_binary(self, size: int) -> None:
         """No carrier sends any."""
-        self._turn_away("binary")
+        if not self._gone:
+            self._turn_away("binary")
 
     def answered(self) -> None:
         """Nobody pinged."""

@@ -155,6 +155,7 @@ class Reception:
             return await self._refuse(record, line, refusal)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
+        away = False
         try:
             async with asyncio.timeout(STORE_S):
                 offered = await desk.calls.offer(record, text)
@@ -162,14 +163,19 @@ class Reception:
                 return offered.twiml
             record = offered.record if offered.won else record
         except (StoreUnavailable, TimeoutError):
+            away = True
             log.warning("offered_from_memory", call_id=record.call_id)
         session = desk.factory.make(
-            record, line, variables=record.detail.get("variables"), overrides=record.detail.get("overrides")
+            record,
+            line,
+            variables=record.detail.get("variables"),
+            overrides=record.detail.get("overrides"),
+            prewarm=desk.switchboard.may_prewarm,
         )
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
-        await self._mint(session, token)
+        await self._mint(session, token, store=not away)
         return text
 
     def _record(self, request: VoiceRequest, line: Line) -> CallRecord:
@@ -188,20 +194,21 @@ class Reception:
 
     async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
         words = CLOSING if reason is Reason.DRAINING else BUSY
-        text = str(self._desk.answers.fallback(line, words=words, counter=1))
+        text = str(self._desk.answers.refusal(line, words=words))
         record.detail["then"] = "hangup"
         record.finish(reason, datetime.now(UTC), status=Status.FAILED)
         self._desk.saved(record)
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
 
-    async def _mint(self, session: CallSession, token: str) -> None:
+    async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
         await self._desk.grants.mint(
             token,
             call_id=record.call_id,
             carrier_call_id=record.carrier_call_id or "",
             account_id=self._desk.account_sid,
+            store=store,
         )
 
     # ------------------------------------------------------------ its stream
@@ -209,7 +216,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid:
+        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -223,7 +230,8 @@ class Reception:
             record = await desk.calls.get(call_id)
         except StoreUnavailable:
             return None
-        if record is None or record.status.terminal:
+        # The end of a call of ours may not have reached the store yet.
+        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
             return None
         return await self._take_over(record)
 
@@ -233,22 +241,18 @@ class Reception:
         if line is None:
             return None
         former, record.instance = record.instance, desk.instance
-        history = None
-        if record.started_at is not None:
-            history = "\n".join(
-                f"{turn.role}: {turn.text if turn.heard is None else turn.heard}" for turn in record.turns
-            )
         session = desk.factory.make(
             record,
             line,
             agent=record.agent,
             variables=record.detail.get("variables"),
             overrides=record.detail.get("overrides"),
-            history=history,
+            resumed=record.started_at is not None,
         )
         session.facts["line"] = line
         session.facts["counter"] = record.detail.get("counter", 1)
         desk.switchboard.take(session)
+        await session.started.wait()  # only then may its stream come
         if former != desk.instance:
             await desk.takeover(record.call_id, former)
         return session
@@ -303,17 +307,21 @@ class Reception:
         session.facts["counter"] = record.detail["counter"] = counter + 1
         token = self._desk.grants.token()
         text = str(self._desk.answers.stream(token, counter + 1))
+        away = False
         try:
             async with asyncio.timeout(STORE_S):
                 text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
         except (StoreUnavailable, TimeoutError):
+            away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
-        await self._mint(session, token)
+        await self._mint(session, token, store=not away)
         self._desk.saved(record)
         return text
 
     def _out_of_resumes(self, record: CallRecord, counter: int) -> str:
         log.warning("too_many_resumes", call_id=record.call_id)
+        # The fallback has the line now: nobody is to hang it up for the sake of the stream.
+        _remember(self._hung_up, record.carrier_call_id or "", True)
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)

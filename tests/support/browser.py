@@ -57,7 +57,7 @@ async def until(page: Page, condition: str, *, within_s: float = 15.0) -> None:
     """Wait for a JavaScript expression to be true. (The library's own way needs eval, which the pages' policy forbids.)"""
     try:
         async with asyncio.timeout(within_s):
-            while not await page.evaluate(condition):  # noqa: ASYNC110 - the page has no event for it
+            while not await page.evaluate(condition):
                 await asyncio.sleep(0.1)
     except TimeoutError:
         pytest.fail(f"not so within {within_s} s: {condition}; page: {await page.inner_text('body')}")
