@@ -40,7 +40,7 @@ class DashboardWing:
         self, settings: config.Settings, desk: Desk, calls: Calls, agents: Mapping[str, Agent], operations: Operations
     ) -> None:
         access = operations.access
-        self.live = LiveBus(desk.instance)
+        self.live = LiveBus(desk.instance, lambda: [session.record for session in desk.switchboard.sessions])
         self.sessions = Sessions(
             [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
             access.proxies,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -55,11 +55,18 @@ class Viewer:
 
 
 class LiveBus:
-    """One for each process. ``marked`` may be called for every save; ``run`` does the work."""
+    """One for each process. ``marked`` may be called for every save; ``run`` does the work. ``live``: calls in progress here."""
 
-    def __init__(self, instance: str, *, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self,
+        instance: str,
+        live: Callable[[], Collection[CallRecord]] = lambda: (),
+        *,
+        poll_s: float = POLL_S,
+    ) -> None:
         self.dropped = 0  # viewers that did not read
         self._instance = instance
+        self._live = live
         self._poll_s = poll_s
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, CallRecord] = {}
@@ -85,7 +92,9 @@ class LiveBus:
             return
         viewer = Viewer(call)
         self._viewers.add(viewer)
-        self._work.set()
+        self._foreign.clear()
+        for record in self._live():  # what changed between the page and its stream of updates is not lost
+            self.marked(record)
         try:
             yield viewer
         finally:
