@@ -24,6 +24,7 @@ from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.recordings import RecordingWing
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -103,6 +104,8 @@ class House:
             settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
         )
         self.watchers.append(self.business.watch)
+        self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
+        self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -141,14 +144,18 @@ class House:
 
     def _factory(self) -> SessionFactory:
         surroundings = Surroundings(
-            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+            agents=self.recordings.agents(self.agents),
+            saved=self._saved,
+            closing=self._closing,
+            run_tool=self._run_tool,
         )
         return SessionFactory(
             surroundings=surroundings,
             rules=self._rules(),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prepare=self.recordings.prepare,
             prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
@@ -206,12 +213,17 @@ class House:
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
+            await self.recordings.load()
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
+            self.recordings.join(self.operations)
+            tasks.append(group.create_task(self.recordings.run(), name="recordings"))
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.dashboard = DashboardWing(
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+            )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -266,6 +278,7 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["recording"] = self.recordings.carrier_update
         routes += twilio.routes()
         routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
@@ -289,6 +302,7 @@ class House:
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
+            attach=self.recordings.attach,
         )
         door = MediaDoor(rules, self.switchboard.spawn)
         if self.operations is not None:

@@ -131,7 +131,7 @@ class LiveBus:
                 continue
             try:
                 records = await store.unfinished()
-            except Exception as error:  # noqa: BLE001 - the dashboard must outlive whatever ails the store
+            except Exception as error:
                 log.warning("live_store_away", error=type(error).__name__)
                 continue
             for record in records:
