@@ -24,6 +24,7 @@ from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
+from bridge.assembly.recordings import RecordingWing
 from bridge.assembly.routing import Routing
 from bridge.assembly.summary import summary
 from bridge.audio.level import level
@@ -122,6 +123,8 @@ class House:
         )
         self.watchers.append(self.business.watch)
         self.outbound: OutboundWing | None = None
+        self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
+        self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -146,14 +149,18 @@ class House:
 
     def _factory(self) -> SessionFactory:
         surroundings = Surroundings(
-            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+            agents=self.recordings.agents(self.agents),
+            saved=self._saved,
+            closing=self._closing,
+            run_tool=self._run_tool,
         )
         return SessionFactory(
             surroundings=surroundings,
             rules=self._rules(),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prepare=self.recordings.prepare,
             prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
@@ -214,6 +221,7 @@ class House:
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
+            await self.recordings.load()
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
@@ -223,7 +231,11 @@ class House:
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.recordings.join(self.operations)
+            tasks.append(group.create_task(self.recordings.run(), name="recordings"))
+            self.dashboard = DashboardWing(
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+            )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -282,6 +294,7 @@ class House:
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         twilio.hooks.update(self.outbound.hooks())
+        twilio.hooks["recording"] = self.recordings.carrier_update
         routes += [*twilio.routes(), *self.outbound.routes()]
         routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
@@ -305,6 +318,7 @@ class House:
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
+            attach=self.recordings.attach,
         )
         door = MediaDoor(rules, self.switchboard.spawn)
         if self.operations is not None:
