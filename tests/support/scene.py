@@ -68,6 +68,21 @@ class Scene:
 
         await eventually(none, "an idle switchboard", timeout=timeout)
 
+    async def get_refused(self, *, timeout: float = 10.0) -> float:
+        """Until nobody listens any more; how long that took, in seconds."""
+        began = time.monotonic()
+
+        async def refused() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.house.port)
+            except OSError:
+                return True
+            writer.close()
+            return False
+
+        await eventually(refused, "the process to stop listening", timeout=timeout)
+        return time.monotonic() - began
+
     async def get(self, path: str) -> tuple[int, str]:
         """What a path answers."""
         url = f"http://127.0.0.1:{self.house.port}{path}"
