@@ -22,6 +22,7 @@ from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.grants import GrantOffice
+from bridge.web.patience import Patience
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
@@ -102,6 +103,7 @@ class Reception:
         self._asking: dict[str, asyncio.Future[str]] = {}
         self._ended: OrderedDict[str, CallRecord] = OrderedDict()
         self._hung_up: OrderedDict[str, bool] = OrderedDict()
+        self._patience = Patience()
 
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
@@ -157,12 +159,11 @@ class Reception:
         text = str(desk.answers.stream(token, 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                offered = await desk.calls.offer(record, text)
+            offered = await self._patience.wait(desk.calls.offer(record, text), STORE_S)
             if not offered.won and offered.twiml is not None:
                 return offered.twiml
             record = offered.record if offered.won else record
-        except (StoreUnavailable, TimeoutError):
+        except StoreUnavailable:
             away = True
             log.warning("offered_from_memory", call_id=record.call_id)
         session = desk.factory.make(
@@ -223,7 +224,7 @@ class Reception:
         if session is not None:
             return session
         try:
-            record = await desk.calls.get(call_id)
+            record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
             return None
         if record is None or record.status.terminal:
@@ -271,7 +272,8 @@ class Reception:
             return await self._replace_stream(session, counter)
         record = self._ended.get(request.call_sid)
         try:
-            record = record or await self._desk.calls.get(request.call_sid)
+            if record is None:
+                record = await self._patience.wait(self._desk.calls.get(request.call_sid), STORE_S)
         except StoreUnavailable:
             log.warning("store_away", doing="after")
         if record is None:
@@ -304,9 +306,9 @@ class Reception:
         text = str(self._desk.answers.stream(token, counter + 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
-        except (StoreUnavailable, TimeoutError):
+            asked = self._desk.calls.after(record.call_id, counter=counter, twiml=text)
+            text = await self._patience.wait(asked, STORE_S)
+        except StoreUnavailable:
             away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
         await self._mint(session, token, store=not away)

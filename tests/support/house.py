@@ -50,7 +50,7 @@ async def running(folder: Path, text: str, *, port: int = 0) -> AsyncIterator[Ho
     try:
         yield house
     finally:
-        if not task.done():
+        if not task.done() and not house.switchboard.draining:
             house.stop()
         async with asyncio.timeout(20):
             await task
