@@ -17,7 +17,7 @@ from tests.standins import sound
 from tests.standins.twilio.ids import sid
 from tests.support.media import close_code, form, media_socket, offer, start
 from tests.support.proxy import Proxy
-from tests.support.scene import Scene, eventually, free_port, scene
+from tests.support.scene import Scene, eventually, reserved, scene
 
 FRAME = "f39/" * 53 + "fw=="  # 160 bytes
 
@@ -25,10 +25,11 @@ FRAME = "f39/" * 53 + "fw=="  # 160 bytes
 @contextlib.asynccontextmanager
 async def behind_proxy(folder: Path) -> AsyncIterator[tuple[Scene, Proxy]]:
     """The usual cast with a proxy between the carrier and the bridge."""
-    port = free_port()
+    listener = reserved()
+    port = listener.getsockname()[1]
     async with (
         Proxy(f"127.0.0.1:{port}") as proxy,
-        scene(folder, port=port, carrier_address=f"127.0.0.1:{proxy.port}") as cast,
+        scene(folder, listener=listener, carrier_address=f"127.0.0.1:{proxy.port}") as cast,
     ):
         yield cast, proxy
 
