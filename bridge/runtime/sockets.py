@@ -11,6 +11,7 @@ Its loggers are silenced: they print URLs, and an agent's URL holds a key. What 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -74,6 +75,7 @@ class Socket(picows.WSListener):
         self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
+        self._epilogue: asyncio.Task[None] | None = None
 
     # ---- what the library calls
 
@@ -162,6 +164,11 @@ class Socket(picows.WSListener):
             transport.send_close(picows.WSCloseCode(code), reason.encode()[:123])
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
 
+    @property
+    def connected(self) -> bool:
+        """There was a handshake."""
+        return self._transport is not None
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None and not self._closed:
@@ -207,10 +214,25 @@ class Socket(picows.WSListener):
         self._closed = True
         if self._close_timer is not None:
             self._close_timer.cancel()
-        received = transport.close_handshake.recv if transport.close_handshake is not None else None
-        code = 1006 if received is None else (int(received.code.value) or 1005)
+        self._epilogue = asyncio.get_running_loop().create_task(_settle(transport), name="socket epilogue")
         if self.receiver is not None:
-            self.receiver.closed(code, self._failure)
+            self.receiver.closed(_close_code(transport.close_handshake), self._failure)
+
+
+def _close_code(handshake: Any) -> int:
+    """Why it ended: what the peer said; where we refused its messages first, what we said, whatever it answered to that."""
+    if handshake is None:
+        return 1006
+    sent, received = handshake.sent, handshake.recv
+    if sent is not None and not handshake.recv_then_sent and int(sent.code.value) != 1000:
+        return int(sent.code.value)
+    return 1006 if received is None else (int(received.code.value) or 1005)
+
+
+async def _settle(transport: Any) -> None:
+    # The library keeps what it found wrong with the peer in a future and complains where nobody looks at it.
+    with contextlib.suppress(Exception):
+        await transport.wait_disconnected()
 
 
 def _silent_logger() -> logging.Logger:
@@ -279,6 +301,8 @@ async def connect(
             reason=Reason.AGENT_UNREACHABLE,
             retry=True,
         ) from None
+    if not socket.connected:  # the library takes a connection that was lost before its handshake for an open one
+        raise AgentFailure("the agent dropped the connection", reason=Reason.AGENT_UNREACHABLE, retry=True)
     return socket
 
 
