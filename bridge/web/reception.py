@@ -27,6 +27,7 @@ STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on 
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
@@ -245,7 +246,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
+        if opened.account_id != desk.account_sid:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -269,7 +270,7 @@ class Reception:
     async def _take_over(self, record: CallRecord) -> CallSession | None:
         desk = self._desk
         line = desk.line(record.line)
-        if line is None:
+        if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
@@ -316,11 +317,11 @@ class Reception:
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
 
-    async def _settled(self, call_sid: str) -> CallRecord | None:
+    async def _settled(self, call_sid: str, patience_s: float = SETTLING_S) -> CallRecord | None:
         """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
         that may be before the store has been told of the end: to resume then would call back a call that is over.
         """
-        until = asyncio.get_running_loop().time() + SETTLING_S
+        until = asyncio.get_running_loop().time() + patience_s
         while True:
             record = await self._desk.calls.get(call_sid)
             if record is None or record.status.terminal or record.instance == self._desk.instance:
@@ -390,6 +391,8 @@ class Reception:
         if update.call_sid in self._ended:
             return
         now = datetime.now(UTC)
+        if end is not None:
+            await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
             if record.carrier_call_id is None:
