@@ -225,6 +225,15 @@ def _paths() -> Schema:
                 "Press keys for the far end.", accepted, errors=(400, 415, *changing), parameters=acting, body=press
             ),
         },
+        "/api/v1/calls/{id}/recording": {
+            "get": operation("The recording, as FLAC or Ogg Opus.", {200: None}, errors=(503,), parameters=(ID,)),
+        },
+        "/api/v1/calls/{id}/recording/pause": {
+            "post": operation("Leave silence in the recording.", accepted, errors=changing, parameters=acting),
+        },
+        "/api/v1/calls/{id}/recording/resume": {
+            "post": operation("Record again.", accepted, errors=changing, parameters=acting),
+        },
         "/api/v1/agents/{name}/signed-url": {
             "get": operation(
                 "A socket URL for one conversation.", {200: signed_url}, errors=(403, 422, 502), parameters=(NAME, user)
