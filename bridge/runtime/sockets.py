@@ -31,6 +31,7 @@ UPGRADE_S: Final = 5.0
 PING_S: Final = 5.0  # without any message from the agent it is pinged
 PONG_S: Final = 5.0  # and must answer within this time
 
+WIRE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))  # RFC 6455, 7.4.1, and IANA's registry
 TEXT = picows.WSMsgType.TEXT
 BINARY = picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
@@ -92,7 +93,11 @@ class Socket(picows.WSListener):
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
         kind = frame.msg_type
-        if kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # nothing was agreed on that would give them a meaning (5.2)
+            self._refuse(1002, "a reserved bit")
+        elif self._close_timer is not None and kind is not CLOSE:
+            return  # what comes after our own close frame is not heard any more (5.5.1)
+        elif kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
             message = frame.get_payload_as_bytes()
             receiver = self.receiver
             if receiver is not None and message.isascii():
@@ -118,7 +123,8 @@ class Socket(picows.WSListener):
                 self._parts.clear()
                 self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
-            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            if not transport.is_close_frame_sent:
+                transport.send_close(close_answer(frame.get_payload_as_bytes()))
             transport.disconnect()
         elif kind is PONG and self.receiver is not None:
             self.receiver.answered()
@@ -211,6 +217,20 @@ class Socket(picows.WSListener):
         code = 1006 if received is None else (int(received.code.value) or 1005)
         if self.receiver is not None:
             self.receiver.closed(code, self._failure)
+
+
+def close_answer(payload: bytes) -> int:
+    """The code with which a close frame is answered (RFC 6455, 5.5.1 and 7.4): its own where it may be on the wire."""
+    if not payload:
+        return 1000
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not (code in WIRE_CODES or 3000 <= code < 5000):
+        return 1002
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return 1007
+    return code
 
 
 def _silent_logger() -> logging.Logger:
