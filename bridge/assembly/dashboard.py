@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
+from bridge.agents.kura.api import KuraAgent
 from bridge.assembly.operations import Operations
+from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
 from bridge.store.calls import Calls
 from bridge.web.access import Key
+from bridge.web.dashboard.calls import CallPages, CallParts
 from bridge.web.dashboard.doorway import Doorway
 from bridge.web.dashboard.guard import Guard
+from bridge.web.dashboard.health import HealthPages, HealthParts
 from bridge.web.dashboard.live import LiveBus
+from bridge.web.dashboard.records import Records
 from bridge.web.dashboard.sessions import LOOPBACK, Sessions
 from bridge.web.reception import Desk
 from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
@@ -30,7 +36,9 @@ def is_demo(settings: config.Settings) -> bool:
 class DashboardWing:
     """``routes`` and ``doors`` for the front door, ``run`` as a task, ``saved`` for every record that changes."""
 
-    def __init__(self, settings: config.Settings, desk: Desk, calls: Calls, operations: Operations) -> None:
+    def __init__(
+        self, settings: config.Settings, desk: Desk, calls: Calls, agents: Mapping[str, Agent], operations: Operations
+    ) -> None:
         access = operations.access
         self.live = LiveBus(desk.instance)
         self.sessions = Sessions(
@@ -55,6 +63,7 @@ class DashboardWing:
         self._settings = settings
         self._desk = desk
         self._calls = calls
+        self._agents = agents
         self._operations = operations
         self._guard = Guard(access, self.sessions)
 
@@ -73,4 +82,32 @@ class DashboardWing:
     def routes(self) -> list[BaseRoute]:
         """Every page."""
         doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._settings.agents))
-        return list(doorway.routes())
+        records = Records(self._calls, lambda: [session.record for session in self._desk.switchboard.sessions])
+        calls = CallPages(
+            CallParts(
+                guard=self._guard,
+                records=records,
+                control=self._operations.control,
+                transfers=list(self._settings.transfers),
+                agents=lambda: list(self._settings.agents),
+                sound=lambda record: False,
+            )
+        )
+        health = HealthPages(
+            HealthParts(
+                guard=self._guard,
+                records=records,
+                agents=self._agents,
+                providers={name: each.provider for name, each in self._settings.agents.items()},
+                lines=self._desk.lines,
+                switchboard=self._desk.switchboard,
+                instances=self._operations.instances,
+                room=lambda name: requests_left(self._agents[name]),
+            )
+        )
+        return [*doorway.routes(), *calls.routes(), *health.routes()]
+
+
+def requests_left(agent: Agent) -> int | None:
+    """What the agent's account may still be asked in this minute; None where it knows no limit."""
+    return agent.requests_left if isinstance(agent, KuraAgent) else None

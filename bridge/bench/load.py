@@ -151,9 +151,7 @@ class Load:
 
 
 @asynccontextmanager
-async def loading(
-    url: str, agent: AgentServer, *, account_sid: str, auth_token: str
-) -> AsyncIterator[Load]:
+async def loading(url: str, agent: AgentServer, *, account_sid: str, auth_token: str) -> AsyncIterator[Load]:
     """A load against the bridge at ``url``, whose agent ``agent`` is."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=15)) as http:

@@ -13,7 +13,7 @@ queue or lock between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,6 +122,9 @@ class CallSession:
                 self._do(self.machine.start(self.now))
                 self.started.set()
                 await self.ended.wait()
+            except asyncio.CancelledError:
+                self._group = None
+                raise
             finally:
                 for timer in self._timers.values():
                     timer.cancel()
@@ -300,9 +303,11 @@ class CallSession:
 
     # ------------------------------------------------------------ timers, record, end
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._group is None:
-            raise RuntimeError("the session does not run")
+            work.close()
+            log.warning("task_not_started", call_id=self.record.call_id)
+            return None
         return self._group.create_task(work)
 
     def _start_timer(self, order: e.StartTimer) -> None:

@@ -16,7 +16,7 @@ from tests.standins.twilio.call import PhoneCall
 from tests.standins.twilio.rest import TwilioRest
 from tests.standins.xuna import Xuna
 from tests.standins.xuna.session import XunaSession
-from tests.support.house import API_KEY, PUBLIC, configuration, running
+from tests.support.house import API_KEY, PUBLIC, TOKEN, configuration, running
 
 VIEWER = "viewer-key-0123456789"
 
@@ -70,7 +70,9 @@ class Deployment:
         if data is not None:
             sent["Content-Type"] = "application/json"
         url = f"http://127.0.0.1:{(house or self.house).port}{path}"
-        async with self.http.request(method, url, data=data, headers=sent | (headers or {})) as response:
+        async with self.http.request(
+            method, url, data=data, headers=sent | (headers or {}), allow_redirects=False
+        ) as response:
             return Reply(response.status, response.headers.copy(), await response.text())
 
 
@@ -92,16 +94,15 @@ def settled(folder: Path, xuna: Xuna, rest_url: str, *, more: str = "", agent: s
 
 @contextlib.asynccontextmanager
 async def deployed(
-    folder: Path, *, more: str = "", agent: str = "", xuna: Xuna | None = None
+    folder: Path, *, more: str = "", agent: str = "", xuna: Xuna | None = None, auth_token: str = TOKEN
 ) -> AsyncIterator[Deployment]:
     """All of it, running."""
     async with contextlib.AsyncExitStack() as stack:
         xuna = await stack.enter_async_context(xuna or Xuna())
-        carrier = Carrier(public_url=PUBLIC)
+        carrier = Carrier(public_url=PUBLIC, auth_token=auth_token)
         rest = await stack.enter_async_context(TwilioRest(carrier))
-        house = await stack.enter_async_context(
-            running(folder, settled(folder, xuna, rest.url, more=more, agent=agent))
-        )
+        text = settled(folder, xuna, rest.url, more=more, agent=agent).replace(f'"{TOKEN}"', f'"{auth_token}"')
+        house = await stack.enter_async_context(running(folder, text))
         carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(carrier)

@@ -12,9 +12,10 @@ ACCOUNT = "AC" + "0123456789abcdef" * 2
 TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = "https://bridge.example.com"
 API_KEY = "operator-key-0123456789"
+NOWHERE = "http://127.0.0.1:9"  # the discard port: connections are refused
 
 
-def configuration(folder: Path, agents: str, *, lines: str = "", more: str = "") -> str:
+def configuration(folder: Path, agents: str, *, lines: str = "", more: str = "", rest_url: str = NOWHERE) -> str:
     """TOML for a bridge with these agents; the first one answers every number unless ``lines`` says otherwise."""
     first = agents.split("[agents.", 1)[1].split("]", 1)[0]
     return f"""
@@ -24,7 +25,7 @@ database_url = "sqlite:///{folder}/calls.db"
 [carriers.twilio]
 account_sid = "{ACCOUNT}"
 auth_token = "{TOKEN}"
-api_base_url = "http://127.0.0.1:9"
+api_base_url = "{rest_url}"
 timeout_s = 1
 {more if more.lstrip().startswith("[") else ""}
 [api]
@@ -35,11 +36,11 @@ keys = ["{API_KEY}"]
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, text: str) -> AsyncIterator[House]:
+async def running(folder: Path, text: str, *, port: int = 0) -> AsyncIterator[House]:
     """The bridge of this configuration, listening; drained at the end."""
     file = folder / "bridge.toml"
     file.write_text(text)
-    house = House(Settings.load(str(file), {}), host="127.0.0.1", port=0)
+    house = House(Settings.load(str(file), {}), host="127.0.0.1", port=port)
     task = asyncio.create_task(house.serve())
     started = asyncio.create_task(house.started.wait())
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -49,6 +50,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[House]:
     try:
         yield house
     finally:
-        house.stop()
+        if not task.done():
+            house.stop()
         async with asyncio.timeout(20):
             await task

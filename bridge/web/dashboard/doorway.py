@@ -57,7 +57,7 @@ class Doorway:
             )
         if not guard.sessions.same_origin(request):
             return problem(403, "The form is not ours.", remedy="Log in at this server's own address.")
-        form = await _form(request)
+        form = await read_form(request)
         if form is None:
             return problem(413, "The form is too large.")
         back = _inside(form.get("next", "/"))
@@ -112,7 +112,8 @@ class Doorway:
         )
 
 
-async def _form(request: Request) -> dict[str, str] | None:
+async def read_form(request: Request) -> dict[str, str] | None:
+    """The fields of an urlencoded form; None where it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -75,7 +75,7 @@ class Guard:
     ) -> Response:
         """A page from its template; everything in ``facts`` is text to it."""
         text = self._templates.get_template(template).render(
-            visitor=visitor, here=request.url.path, can_log_out=not self.sessions.open_here, **facts
+            visitor=visitor, here=_page_of(request.url.path), can_log_out=not self.sessions.open_here, **facts
         )
         return secured(request, HTMLResponse(text, status))
 
@@ -91,10 +91,14 @@ def secured(request: Request, response: Response) -> Response:
         {
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",  # with no-referrer browsers send forms with "Origin: null"
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "microphone=(self), camera=(), geolocation=()",
         }
     )
     return response
+
+
+def _page_of(path: str) -> str:
+    return "/calls" if path.startswith("/calls/") else path

@@ -57,9 +57,10 @@ class Viewer:
 class LiveBus:
     """One for each process. ``marked`` may be called for every save; ``run`` does the work."""
 
-    def __init__(self, instance: str) -> None:
+    def __init__(self, instance: str, *, poll_s: float = POLL_S) -> None:
         self.dropped = 0  # viewers that did not read
         self._instance = instance
+        self._poll_s = poll_s
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, CallRecord] = {}
         self._foreign: dict[str, tuple[int, str]] = {}
@@ -116,7 +117,7 @@ class LiveBus:
 
     async def _poll(self, store: LiveStore) -> None:
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self._poll_s)
             if not self._viewers:
                 continue
             try:
