@@ -36,6 +36,7 @@ TEXT = picows.WSMsgType.TEXT
 BINARY = picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
 CLOSE = picows.WSMsgType.CLOSE
+PING = picows.WSMsgType.PING
 PONG = picows.WSMsgType.PONG
 
 
@@ -72,6 +73,7 @@ class Socket(picows.WSListener):
         self._parts_text = False
         self._paused = False
         self._closed = False
+        self._leaving = False
         self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
@@ -95,8 +97,8 @@ class Socket(picows.WSListener):
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # nothing was agreed on that would give them a meaning (5.2)
             self._refuse(1002, "a reserved bit")
-        elif self._close_timer is not None and kind is not CLOSE:
-            return  # what comes after our own close frame is not heard any more (5.5.1)
+        elif self._leaving and kind is not CLOSE:
+            return  # what comes after a close frame, the peer's or ours, is not heard any more (5.5.1)
         elif kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
             message = frame.get_payload_as_bytes()
             receiver = self.receiver
@@ -123,9 +125,12 @@ class Socket(picows.WSListener):
                 self._parts.clear()
                 self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
+            self._leaving = True
             if not transport.is_close_frame_sent:
                 transport.send_close(close_answer(frame.get_payload_as_bytes()))
             transport.disconnect()
+        elif kind is PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif kind is PONG and self.receiver is not None:
             self.receiver.answered()
 
@@ -164,6 +169,7 @@ class Socket(picows.WSListener):
         transport = self._transport
         if transport is None or self._closed or self._close_timer is not None:
             return
+        self._leaving = True
         if not transport.is_close_frame_sent:
             transport.send_close(picows.WSCloseCode(code), reason.encode()[:123])
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
@@ -260,6 +266,7 @@ async def connect(
                 websocket_handshake_timeout=timeout_s,
                 logger_name=_silent_logger(),
                 enable_auto_ping=True,
+                enable_auto_pong=False,  # it would answer a ping before its reserved bits are seen
                 auto_ping_idle_timeout=PING_S,
                 auto_ping_reply_timeout=PONG_S,
                 max_frame_size=MAX_AGENT_MESSAGE,
@@ -351,7 +358,7 @@ def serve_upgrade(
         PING_S,
         PONG_S,
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
-        True,
+        False,  # pings are answered here
         max_message,
         None,
         4096,
