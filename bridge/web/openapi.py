@@ -214,6 +214,9 @@ def _paths() -> Schema:
                 parameters=(NAME, user),
             ),
         },
+        "/api/v1/reload": {
+            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=(400, 415, 422))
+        },
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},
     }
 
