@@ -112,6 +112,7 @@ class House:
             rest=self.rest,
             instance=self.instance,
             transfers=self.routing.transfers,
+            lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
         self.dashboard: DashboardWing | None = None
@@ -270,6 +271,7 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["sms"] = self.business.text.texting.received
         routes += twilio.routes()
         routes += self.business.routes()
         routes += outbound_routes(
