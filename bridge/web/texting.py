@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections import OrderedDict
@@ -68,6 +69,7 @@ class Texting:
         self._means = means
         self._clock = clock
         self._seen: OrderedDict[str, bool] = OrderedDict()
+        self._turns: OrderedDict[str, asyncio.Lock] = OrderedDict()
 
     async def received(self, message: object) -> None:
         """A message came in; the same one again is ignored."""
@@ -81,38 +83,48 @@ class Texting:
 
     async def answer(self, message: InboundMessage) -> None:
         """Tell of it, then reply where a reply is due."""
+        person, line = message.sender, message.receiver
+        async with self._turn(person):  # a STOP must not be overtaken by what was written after it
+            agent, words = await self._judge(message)
+        if agent:
+            words = await self._ask(agent, person, line, message.body)
+        await self._reply(person, line, words)
+
+    def _turn(self, person: str) -> asyncio.Lock:
+        turn = self._turns.setdefault(person, asyncio.Lock())
+        self._turns.move_to_end(person)
+        while len(self._turns) > MAX_REMEMBERED:
+            self._turns.popitem(last=False)
+        return turn
+
+    async def _judge(self, message: InboundMessage) -> tuple[str, str]:
+        """The agent that is to answer, or the words; both "" where nothing is due."""
         means = self._means
-        data = {"from": message.sender, "to": message.receiver, "text": message.body, "message_id": message.message_sid}
+        person, line = message.sender, message.receiver
+        data = {"from": person, "to": line, "text": message.body, "message_id": message.message_sid}
         try:
             await means.tell("message.received", data, lane=message.message_sid, identity=message.message_sid)
         except StoreUnavailable:
             log.warning("event_lost", kind="message.received")
         word = re.sub(r"[^a-z]", "", message.body.lower())
-        person, line = message.sender, message.receiver
         if not _PERSON.fullmatch(person) or person in means.lines():
             log.info("text_ignored", why="not_a_person")
-            return
+            return "", ""
         if word in STOP or message.opt_out == "STOP":
             means.texts.forget(_key(person, line))
             await means.suppressed.add([person], source="sms", now=datetime.now(UTC))
-            return  # the carrier confirms a STOP itself, and lets no answer of ours pass
-        if word in START or message.opt_out == "START":
-            if await means.suppressed.has(person):
+            return "", ""  # the carrier confirms a STOP itself, and lets no answer of ours pass
+        if await means.suppressed.has(person):
+            if word in START or message.opt_out == "START":
                 await means.suppressed.remove(person)
-                return
-        elif await means.suppressed.has(person):
-            return
+            return "", ""
         if not self.guard.admit(person, message.body, self._clock()):
             log.warning("text_ignored", why="too_many")
-            return
+            return "", ""
         if word in HELP or message.opt_out == "HELP":
-            if not message.opt_out:
-                await self._reply(person, line, means.help_text)
-            return
-        agent = means.agents.get(line) or means.agents.get("*")
-        if agent is None or not message.body.strip():
-            return
-        await self._reply(person, line, await self._ask(agent, person, line, message.body))
+            return "", "" if message.opt_out else means.help_text
+        agent = means.agents.get(line) or means.agents.get("*") or ""
+        return (agent, "") if message.body.strip() else ("", "")
 
     async def _ask(self, agent: str, person: str, line: str, text: str) -> str:
         try:
