@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -19,14 +19,14 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.xuna.api import XunaAgent
 from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
-from bridge.assembly.outbound import Parts as OutboundParts
-from bridge.assembly.outbound import outbound_routes
+from bridge.assembly.outbound import OutboundWing
+from bridge.assembly.recordings import RecordingWing
 from bridge.assembly.routing import Routing
+from bridge.assembly.summary import summary
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
@@ -69,7 +69,14 @@ def instance_name() -> str:
 class House:
     """Everything that one process has, put together and taken apart in order."""
 
-    def __init__(self, settings: config.Settings, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        worker: Sequence[str] | None = None,
+    ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
@@ -77,6 +84,7 @@ class House:
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
+        self.worker = worker  # the arguments of the worker to start beside it; None: it runs elsewhere, or not at all
         self.ready = False
         self.started = asyncio.Event()
         self.switchboard = Switchboard(
@@ -115,6 +123,9 @@ class House:
             lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
+        self.outbound: OutboundWing | None = None
+        self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
+        self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -139,14 +150,18 @@ class House:
 
     def _factory(self) -> SessionFactory:
         surroundings = Surroundings(
-            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+            agents=self.recordings.agents(self.agents),
+            saved=self._saved,
+            closing=self._closing,
+            run_tool=self._run_tool,
         )
         return SessionFactory(
             surroundings=surroundings,
             rules=self._rules(),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prepare=self.recordings.prepare,
             prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
@@ -207,6 +222,7 @@ class House:
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
+            await self.recordings.load()
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
@@ -214,7 +230,13 @@ class House:
             self.business.join(self.operations)
             self.routing.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
+            self.recordings.join(self.operations)
+            tasks.append(group.create_task(self.recordings.run(), name="recordings"))
+            self.dashboard = DashboardWing(
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+            )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -268,17 +290,15 @@ class House:
         """The front door."""
         assert self.reception is not None
         assert self.operations is not None
+        assert self.outbound is not None
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         twilio.hooks["sms"] = self.business.text.texting.received
-        routes += twilio.routes()
+        twilio.hooks.update(self.outbound.hooks())
+        twilio.hooks["recording"] = self.recordings.carrier_update
+        routes += [*twilio.routes(), *self.outbound.routes()]
         routes += self.business.routes()
-        routes += outbound_routes(
-            OutboundParts(
-                self.settings, self.routing.lines, self.database, self.calls, self.rest, self.switchboard, self.instance
-            )
-        )
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
         if self.dashboard is not None:
@@ -300,6 +320,7 @@ class House:
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
+            attach=self.recordings.attach,
         )
         door = MediaDoor(rules, self.switchboard.spawn)
         if self.operations is not None:
@@ -353,44 +374,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        if self.outbound is not None:
+            self.outbound.stop()
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
-
-
-async def forget_conversation(settings: config.Settings, record: CallRecord) -> str:
-    """Have the agent delete its own account of a call; what came of it, in words. Raises AgentFailure."""
-    each = settings.agents.get(record.agent)
-    if not isinstance(each, config.XunaAgent) or not record.agent_conversation_id:
-        return "this agent keeps no conversation that can be deleted"
-    agent = XunaAgent(name=record.agent, agent_id=each.agent_id, api_key=each.api_key or "", base_url=each.base_url)
-    try:
-        await agent.conversations.delete(record.agent_conversation_id)
-    finally:
-        await agent.close()
-    return "the agent has deleted the conversation"
-
-
-def summary(record: CallRecord) -> dict[str, Any]:
-    """The canonical line of a call: no number in full, no word of what was said."""
-    body = record.public()
-    return {
-        "call_id": record.call_id,
-        "carrier_call_id": record.carrier_call_id,
-        "direction": body["direction"],
-        "person": masked(record.person),
-        "line": masked(record.line),
-        "agent": record.agent,
-        "status": body["status"],
-        "outcome": body["outcome"],
-        "duration_s": body["duration_s"],
-        "turns": len(record.turns),
-        "resumes": record.resumes,
-        "latency": {key: value for key, value in body["latency"].items() if not isinstance(value, list)},
-        **record.detail.get("counts", {}),
-    }
-
-
-def masked(number: str) -> str:
-    """A phone number by its last two digits."""
-    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -22,6 +22,7 @@ from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 from bridge.web.routing import Router
 
@@ -29,51 +30,13 @@ STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on 
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
 T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
-
-
-class CallStore(Protocol):
-    """Where all instances see the calls (``store.calls.Calls``)."""
-
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
-        ...
-
-    async def get(self, any_id: str) -> CallRecord | None:
-        """The record."""
-        ...
-
-    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
-        """The answer to this counter: the first one given stands."""
-        ...
-
-    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
-        """Read, change and write in one step."""
-        ...
-
-
-class Offered(Protocol):
-    """Who has the call."""
-
-    @property
-    def won(self) -> bool:
-        """We have it."""
-        ...
-
-    @property
-    def record(self) -> CallRecord:
-        """The winner's record."""
-        ...
-
-    @property
-    def twiml(self) -> str | None:
-        """The winner's answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +227,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
+        if opened.account_id != desk.account_sid:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -288,7 +251,7 @@ class Reception:
     async def _take_over(self, record: CallRecord) -> CallSession | None:
         desk = self._desk
         line = desk.line(record.line)
-        if line is None:
+        if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
@@ -335,11 +298,11 @@ class Reception:
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
 
-    async def _settled(self, call_sid: str) -> CallRecord | None:
+    async def _settled(self, call_sid: str, patience_s: float = SETTLING_S) -> CallRecord | None:
         """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
         that may be before the store has been told of the end: to resume then would call back a call that is over.
         """
-        until = asyncio.get_running_loop().time() + SETTLING_S
+        until = asyncio.get_running_loop().time() + patience_s
         while True:
             record = await self._desk.calls.get(call_sid)
             if record is None or record.status.terminal or record.instance == self._desk.instance:
@@ -388,6 +351,8 @@ class Reception:
         _remember(self._hung_up, record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "message":  # an answering machine has the line: its beep was heard
+            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
         if then == "transfer":
             number = self._desk.transfers.get(str(record.detail.get("target", "")))
             if number is not None:
@@ -409,6 +374,8 @@ class Reception:
         if update.call_sid in self._ended:
             return
         now = datetime.now(UTC)
+        if end is not None:
+            await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
             if record.carrier_call_id is None:
