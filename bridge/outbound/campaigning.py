@@ -38,7 +38,10 @@ class Campaigning:
     finished: Callable[[Campaign], None] = lambda campaign: None
 
     async def next(self, now: datetime) -> Attempt | Denied | None:
-        """A person who is to be called now, leased to us; Denied where one is, but not just yet. Campaigns take turns, the one that waits longest first."""
+        """A person who is to be called now, leased to us; Denied where one is, but not just yet.
+
+        Campaigns take turns, whoever waits longest first.
+        """
         best: list[tuple[int, Campaign, Rules, Target]] = []
         for campaign in await self.store.all(state="running"):
             try:
