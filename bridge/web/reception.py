@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ import structlog
 from bridge.call import events as e
 from bridge.call.plan import Line
 from bridge.call.record import CallRecord, Direction, Status
+from bridge.call.routing import TurnedAway
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
@@ -23,11 +24,13 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
+from bridge.web.routing import Router
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
@@ -51,6 +54,7 @@ class Desk:
     saved: Callable[[CallRecord], None]
     transfers: Mapping[str, str]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+    router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
         """How a number of ours is answered."""
@@ -118,7 +122,11 @@ class Reception:
             return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
-            return await self._refuse(record, line, refusal)
+            return await self._refuse(record, desk.router.crowded(line), refusal)
+        decision = await desk.router.route(record, line, attestation=request.attestation)
+        if isinstance(decision, TurnedAway):
+            return self._turn_away(record, line, decision)
+        decision.tell(record)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
         away = False
@@ -192,6 +200,18 @@ class Reception:
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
 
+    def _turn_away(self, record: CallRecord, line: Line, decision: TurnedAway) -> str:
+        """The line's rules say no: before the agent is asked for anything."""
+        record.detail["then"] = "hangup"
+        closed = decision.reason is Reason.OUTSIDE_HOURS
+        record.finish(decision.reason, datetime.now(UTC), status=Status.COMPLETED if closed else Status.FAILED)
+        self._desk.saved(record)
+        log.info("call_turned_away", call_id=record.call_id, reason=decision.reason)
+        if not decision.say and decision.dial is None:
+            return str(twiml.reject())
+        instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
+        return str(self._desk.answers.fallback(instead, words="", counter=1))
+
     async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
         await self._desk.grants.mint(
@@ -207,7 +227,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
+        if opened.account_id != desk.account_sid:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -217,8 +237,6 @@ class Reception:
         session = desk.switchboard.find(call_id)
         if session is not None:
             return session
-        if opened.carrier_call_id in self._ended:
-            return None  # hung up while its stream came; the store may not know yet
         try:
             record = await desk.calls.get(call_id)
         except StoreUnavailable:
@@ -231,7 +249,7 @@ class Reception:
     async def _take_over(self, record: CallRecord) -> CallSession | None:
         desk = self._desk
         line = desk.line(record.line)
-        if line is None:
+        if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
@@ -278,11 +296,11 @@ class Reception:
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
 
-    async def _settled(self, call_sid: str) -> CallRecord | None:
+    async def _settled(self, call_sid: str, patience_s: float = SETTLING_S) -> CallRecord | None:
         """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
         that may be before the store has been told of the end: to resume then would call back a call that is over.
         """
-        until = asyncio.get_running_loop().time() + SETTLING_S
+        until = asyncio.get_running_loop().time() + patience_s
         while True:
             record = await self._desk.calls.get(call_sid)
             if record is None or record.status.terminal or record.instance == self._desk.instance:
@@ -354,6 +372,8 @@ class Reception:
         if update.call_sid in self._ended:
             return
         now = datetime.now(UTC)
+        if end is not None:
+            await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
             if record.carrier_call_id is None:
