@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from bridge import settings as config
 from bridge.agents.kura.api import KuraAgent
 from bridge.assembly.operations import Operations
+from bridge.assembly.recordings import RecordingWing
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
@@ -37,10 +38,16 @@ class DashboardWing:
     """``routes`` and ``doors`` for the front door, ``run`` as a task, ``saved`` for every record that changes."""
 
     def __init__(
-        self, settings: config.Settings, desk: Desk, calls: Calls, agents: Mapping[str, Agent], operations: Operations
+        self,
+        settings: config.Settings,
+        desk: Desk,
+        calls: Calls,
+        agents: Mapping[str, Agent],
+        operations: Operations,
+        recordings: RecordingWing,
     ) -> None:
         access = operations.access
-        self.live = LiveBus(desk.instance)
+        self.live = LiveBus(desk.instance, lambda: [session.record for session in desk.switchboard.sessions])
         self.sessions = Sessions(
             [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
             access.proxies,
@@ -58,12 +65,15 @@ class DashboardWing:
                 factory=desk.factory,
                 recognise=self.sessions.recognise,
                 open_stream=SoftphoneStream,
+                attach=recordings.attach,
             )
         )
         self._settings = settings
         self._desk = desk
         self._calls = calls
         self._agents = agents
+        assert recordings.api is not None, "recordings join the operations first"
+        self._recordings = recordings.api
         self._operations = operations
         self._guard = Guard(access, self.sessions)
 
@@ -90,7 +100,7 @@ class DashboardWing:
                 control=self._operations.control,
                 transfers=list(self._settings.transfers),
                 agents=lambda: list(self._settings.agents),
-                sound=lambda record: False,
+                recordings=self._recordings,
             )
         )
         health = HealthPages(

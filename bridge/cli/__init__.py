@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "campaign": ("bridge.cli.campaign", "call many people: create, preview, start, pause, status, results"),
     "worker": ("bridge.cli.worker", "place the calls that wait; serve starts one itself"),
     "calls": ("bridge.cli.calls", "list, show, export and delete records"),
+    "events": ("bridge.cli.events", "what has not been delivered; dead letters sent again"),
     "doctor": (
         "bridge.cli.doctor",
         "check configuration, credentials, addresses, database: a line each with the remedy",

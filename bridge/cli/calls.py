@@ -162,7 +162,7 @@ async def _delete(args: argparse.Namespace, calls: Calls, settings: Settings) ->
         print(f"There is no call {args.id}.", file=sys.stderr)
         return 1
     if args.agent_too and record.agent_conversation_id:
-        from bridge.app import forget_conversation
+        from bridge.assembly.agents import forget_conversation
 
         print(await forget_conversation(settings, record))
     if await calls.delete(args.id) is None:

@@ -14,7 +14,8 @@ from bridge.call.record import CallRecord
 from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
 from bridge.store.budget import ALL, Budget, denial, spend, take_turn
 from bridge.store.database import Database
-from bridge.store.tables import ATTEMPTS, CAMPAIGNS, EPOCH, TARGETS, micros
+from bridge.store.document import restore
+from bridge.store.tables import ATTEMPTS, CALLS, CAMPAIGNS, EPOCH, TARGETS, micros
 
 IMPORT_S: Final = 60.0  # a list of ten thousand is stored in one transaction, or not at all
 ROWS: Final = 500  # of one statement: SQLite binds 32766 values
@@ -217,18 +218,18 @@ class CampaignStore:
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def last_calls(self, campaign_id: str, count: int) -> list[str]:
-        """The ids of the newest calls of a campaign that are over."""
+    async def last_calls(self, campaign_id: str, count: int) -> list[CallRecord]:
+        """The newest calls of a campaign that are over, since it was last started."""
+        since = select(CAMPAIGNS.c.changed_us).where(CAMPAIGNS.c.campaign_id == campaign_id).scalar_subquery()
         query = (
-            select(ATTEMPTS.c.call_id)
-            .where(
-                ATTEMPTS.c.campaign_id == campaign_id, ATTEMPTS.c.state == "done", ATTEMPTS.c.dialled_us.is_not(None)
-            )
+            select(CALLS.c.document)
+            .join(ATTEMPTS, ATTEMPTS.c.call_id == CALLS.c.call_id)
+            .where(ATTEMPTS.c.campaign_id == campaign_id, ATTEMPTS.c.state == "done", ATTEMPTS.c.dialled_us >= since)
             .order_by(ATTEMPTS.c.ended_us.desc())
             .limit(count)
         )
         async with self._database.read() as connection:
-            return list((await connection.execute(query)).scalars())
+            return [restore(row.document) for row in await connection.execute(query)]
 
 
 def _mine(campaign_id: str, position: int) -> Any:

@@ -50,7 +50,7 @@ class Business:
         """The business system's answer. Raises ToolProblem with words for the agent."""
         body = msgspec.json.encode({**call.payload, "call": about.public()})
         message_id = f"msg_{fingerprint(about.call_id, call.name, call.key) if call.key else secrets.token_hex(16)}"
-        kept = await self._keep(message_id, body)
+        kept = await self._keep(message_id, body, about.call_id)
         try:
             answer = await self._attempts(body, message_id)
         except DeliveryFailure as failure:
@@ -60,11 +60,13 @@ class Business:
             await self._forget(message_id)
         return _read(answer)
 
-    async def _keep(self, message_id: str, body: bytes) -> bool:
+    async def _keep(self, message_id: str, body: bytes, call_id: str) -> bool:
         # Before the first attempt: what a process takes with it when it dies cannot be put off any more.
         if self.outbox is None:
             return False
-        letter = Letter(self.channel, message_id, body.decode(), kind=self.name, lease_s=self.timeout_s + 5)
+        letter = Letter(
+            self.channel, message_id, body.decode(), lane=call_id, kind=self.name, lease_s=self.timeout_s + 5
+        )
         try:
             async with asyncio.timeout(STORE_S):
                 await self.outbox.put([letter])

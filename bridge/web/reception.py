@@ -6,22 +6,25 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from bridge.call import events as e
 from bridge.call.plan import Line
 from bridge.call.record import CallRecord, Direction, Status
+from bridge.call.routing import TurnedAway
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
+from bridge.web.routing import Router
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
@@ -34,45 +37,6 @@ PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this lo
 T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
-
-
-class CallStore(Protocol):
-    """Where all instances see the calls (``store.calls.Calls``)."""
-
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
-        ...
-
-    async def get(self, any_id: str) -> CallRecord | None:
-        """The record."""
-        ...
-
-    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
-        """The answer to this counter: the first one given stands."""
-        ...
-
-    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
-        """Read, change and write in one step."""
-        ...
-
-
-class Offered(Protocol):
-    """Who has the call."""
-
-    @property
-    def won(self) -> bool:
-        """We have it."""
-        ...
-
-    @property
-    def record(self) -> CallRecord:
-        """The winner's record."""
-        ...
-
-    @property
-    def twiml(self) -> str | None:
-        """The winner's answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +54,7 @@ class Desk:
     saved: Callable[[CallRecord], None]
     transfers: Mapping[str, str]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+    router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
         """How a number of ours is answered."""
@@ -157,7 +122,11 @@ class Reception:
             return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
-            return await self._refuse(record, line, refusal)
+            return await self._refuse(record, desk.router.crowded(line), refusal)
+        decision = await desk.router.route(record, line, attestation=request.attestation)
+        if isinstance(decision, TurnedAway):
+            return self._turn_away(record, line, decision)
+        decision.tell(record)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
         away = False
@@ -231,6 +200,18 @@ class Reception:
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
 
+    def _turn_away(self, record: CallRecord, line: Line, decision: TurnedAway) -> str:
+        """The line's rules say no: before the agent is asked for anything."""
+        record.detail["then"] = "hangup"
+        closed = decision.reason is Reason.OUTSIDE_HOURS
+        record.finish(decision.reason, datetime.now(UTC), status=Status.COMPLETED if closed else Status.FAILED)
+        self._desk.saved(record)
+        log.info("call_turned_away", call_id=record.call_id, reason=decision.reason)
+        if not decision.say and decision.dial is None:
+            return str(twiml.reject())
+        instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
+        return str(self._desk.answers.fallback(instead, words="", counter=1))
+
     async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
         await self._desk.grants.mint(
@@ -246,7 +227,7 @@ class Reception:
     async def redeem(self, opened: e.PhoneOpened) -> CallSession | None:
         """The call that a stream's grant admits to, here; taken over where another instance answered its webhook."""
         desk = self._desk
-        if opened.account_id != desk.account_sid or opened.carrier_call_id in self._ended:
+        if opened.account_id != desk.account_sid:
             return None
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
@@ -270,7 +251,7 @@ class Reception:
     async def _take_over(self, record: CallRecord) -> CallSession | None:
         desk = self._desk
         line = desk.line(record.line)
-        if line is None:
+        if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
@@ -370,6 +351,8 @@ class Reception:
         _remember(self._hung_up, record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "message":  # an answering machine has the line: its beep was heard
+            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
         if then == "transfer":
             number = self._desk.transfers.get(str(record.detail.get("target", "")))
             if number is not None:

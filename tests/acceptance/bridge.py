@@ -157,7 +157,7 @@ class Bridge:
     async def until_status(self, path: str, status: int, *, timeout: float = 10.0) -> None:
         """Ask until the answer has this status."""
         async with asyncio.timeout(timeout):
-            while await self.status(path) != status:  # noqa: ASYNC110 - another process: there is no event to wait for
+            while await self.status(path) != status:
                 await asyncio.sleep(0.02)
 
     async def api(self, path: str, *, method: str = "GET", key: str = API_KEY, **more: Any) -> tuple[int, Any]:

@@ -185,3 +185,35 @@ async def test_a_call_lasts_no_longer_than_asked(world: World) -> None:
     assert world.house.switchboard.find(call_id).plan.max_duration_s == 10
     await call.hang_up()
     await world.record(call_id)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "said"),
+    [("leave_message", "message_left", ["Please call us back."]), ("detect", "machine_hangup", [])],
+)
+async def test_a_machine_gets_the_message_or_nothing(world: World, mode: str, reason: str, said: list[str]) -> None:
+    """After the beep the message is left and the agent is gone; without one the line is hung up."""
+    world.rest.people[THEM] = Person(rings=0.02, answered_by="machine", detected_after=0.3)
+    call_id = await world.place(machine_detection=mode, voicemail_message="Please call us back.")
+    call = await world.dialled()
+    await call.streaming()
+    record = await world.record(call_id)
+    assert await call.ended() == "completed"
+    assert (record.status, record.outcome) == ("completed", reason)
+    assert call.said == said
+    assert [each["answered_by"] for each in record.events if each["type"] == "answered_by"] == [
+        "machine_end_beep" if said else "machine_start"
+    ]
+
+
+async def test_a_person_is_not_disturbed_by_the_detection(world: World) -> None:
+    """The agent is there before anybody knows who picked up, and a person hears nothing of it."""
+    world.rest.people[THEM] = Person(rings=0.02, answered_by="human", detected_after=0.3)
+    call_id = await world.place(machine_detection="detect")
+    call = await world.dialled()
+    await call.streaming()
+    await world.carrier.pulse.until(lambda: bool(call.webhooks("amd")), "the detection's callback")
+    record = await world.record(call_id, ended=False)
+    assert record.outcome is None
+    await call.hang_up()
+    await world.record(call_id)

@@ -31,7 +31,7 @@ async def test_a_call_from_the_browser_reaches_the_agent_and_is_heard(tmp_path: 
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         await page.goto(f"http://127.0.0.1:{house.port}/softphone")
         await page.click("#call")
-        await page.wait_for_selector("#transcript li.agent", timeout=15000)
+        await page.wait_for_selector("#transcript li.agent", timeout=30000)
         await until(page, "document.querySelector('#theirs').value > 0.05", within_s=15)
         await page.wait_for_selector("#transcript li.caller", timeout=30000)
         await until(page, "/ ms$/.test(document.querySelector('#latency').textContent)", within_s=15)
