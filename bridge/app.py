@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -19,17 +19,19 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.xuna.api import XunaAgent
 from bridge.assembly.agents import make_agent
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import OutboundWing
 from bridge.assembly.recordings import RecordingWing
+from bridge.assembly.routing import Routing
+from bridge.assembly.summary import summary
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
-from bridge.call.plan import AgentRules, Line
+from bridge.call.plan import AgentRules
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
@@ -67,7 +69,14 @@ def instance_name() -> str:
 class House:
     """Everything that one process has, put together and taken apart in order."""
 
-    def __init__(self, settings: config.Settings, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        worker: Sequence[str] | None = None,
+    ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
@@ -75,6 +84,7 @@ class House:
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
+        self.worker = worker  # the arguments of the worker to start beside it; None: it runs elsewhere, or not at all
         self.ready = False
         self.started = asyncio.Event()
         self.switchboard = Switchboard(
@@ -97,13 +107,22 @@ class House:
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
         self.agents: dict[str, Agent] = {}
+        self.routing = Routing(settings)
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
         self.business = Business(
-            settings, switchboard=self.switchboard, database=self.database, rest=self.rest, instance=self.instance
+            settings,
+            switchboard=self.switchboard,
+            database=self.database,
+            calls=self.calls,
+            agents=self.agents,
+            rest=self.rest,
+            instance=self.instance,
+            transfers=self.routing.transfers,
         )
         self.watchers.append(self.business.watch)
+        self.outbound: OutboundWing | None = None
         self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
         self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
@@ -126,20 +145,6 @@ class House:
                 start_timeout_s=each.start_timeout_s,
             )
             for name, each in self.settings.agents.items()
-        }
-
-    def lines(self) -> Mapping[str, Line]:
-        """How each number is answered."""
-        return {
-            line.number: Line(
-                number=line.number,
-                agents=(line.agent, *line.backup_agents),
-                fallback_say=line.fallback.say,
-                fallback_dial=line.fallback.dial,
-                max_duration_s=line.max_duration_s,
-                variables=line.variables,
-            )
-            for line in self.settings.lines
         }
 
     def _factory(self) -> SessionFactory:
@@ -208,8 +213,11 @@ class House:
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.business.close)
+            stack.push_async_callback(self.routing.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks.append(group.create_task(self.business.run(), name="deliveries"))
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
@@ -218,9 +226,13 @@ class House:
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
+            self.business.join(self.operations)
+            self.routing.join(self.operations, self.switchboard.spawn)
+            tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
-            tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.dashboard = DashboardWing(
                 self.settings, desk, self.calls, self.agents, self.operations, self.recordings
             )
@@ -244,19 +256,21 @@ class House:
         return Desk(
             account_sid=self.account_sid,
             instance=self.instance,
-            lines=self.lines(),
+            lines=self.routing.lines,
             answers=Answers(self.settings.public_url, self.settings.media_url),
             switchboard=self.switchboard,
             factory=self._factory(),
             calls=self.calls,
             grants=GrantOffice(Grants(self.database)),
             saved=self._saved,
-            transfers={name: place.number for name, place in self.settings.transfers.items()},
+            transfers=self.routing.transfers,
             takeover=self._takeover,
+            router=self.routing.router,
         )
 
     def _operations(self, desk: Desk) -> Operations:
         streams = StreamChange(desk.account_sid, desk.answers, desk.grants, self.rest.redirect, self._saved)
+        self.business.reach.press = streams.press
         return Operations(
             Parts(
                 settings=self.settings,
@@ -275,11 +289,13 @@ class House:
         """The front door."""
         assert self.reception is not None
         assert self.operations is not None
+        assert self.outbound is not None
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
-        routes += twilio.routes()
+        routes += [*twilio.routes(), *self.outbound.routes()]
         routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
         routes += self.operations.routes()
@@ -356,42 +372,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        if self.outbound is not None:
+            self.outbound.stop()
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
-
-
-async def forget_conversation(settings: config.Settings, record: CallRecord) -> str:
-    """Have the agent delete its own account of a call; what came of it, in words. Raises AgentFailure."""
-    each = settings.agents.get(record.agent)
-    if not isinstance(each, config.XunaAgent) or not record.agent_conversation_id:
-        return "this agent keeps no conversation that can be deleted"
-    agent = XunaAgent(name=record.agent, agent_id=each.agent_id, api_key=each.api_key or "", base_url=each.base_url)
-    try:
-        await agent.conversations.delete(record.agent_conversation_id)
-    finally:
-        await agent.close()
-    return "the agent has deleted the conversation"
-
-
-def summary(record: CallRecord) -> dict[str, Any]:
-    """The canonical line of a call: no number in full, no word of what was said."""
-    body = record.public()
-    return {
-        "call_id": record.call_id,
-        "carrier_call_id": record.carrier_call_id,
-        "direction": body["direction"],
-        "person": masked(record.person),
-        "line": masked(record.line),
-        "agent": record.agent,
-        "status": body["status"],
-        "outcome": body["outcome"],
-        "duration_s": body["duration_s"],
-        "turns": len(record.turns),
-        "resumes": record.resumes,
-        "latency": {key: value for key, value in body["latency"].items() if not isinstance(value, list)},
-        **record.detail.get("counts", {}),
-    }
-
-
-def masked(number: str) -> str:
-    """A phone number by its last two digits."""
-    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

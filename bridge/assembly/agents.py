@@ -7,6 +7,7 @@ from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
 from bridge.call.ports import Agent
+from bridge.call.record import CallRecord
 
 
 def make_agent(name: str, each: config.AgentSettings, demo: DemoServer | None = None) -> Agent | None:
@@ -43,3 +44,16 @@ def make_agent(name: str, each: config.AgentSettings, demo: DemoServer | None = 
     if demo is None:
         return None
     return XunaAgent(name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url)
+
+
+async def forget_conversation(settings: config.Settings, record: CallRecord) -> str:
+    """Have the agent delete its own account of a call; what came of it, in words. Raises AgentFailure."""
+    each = settings.agents.get(record.agent)
+    if not isinstance(each, config.XunaAgent) or not record.agent_conversation_id:
+        return "this agent keeps no conversation that can be deleted"
+    agent = XunaAgent(name=record.agent, agent_id=each.agent_id, api_key=each.api_key or "", base_url=each.base_url)
+    try:
+        await agent.conversations.delete(record.agent_conversation_id)
+    finally:
+        await agent.close()
+    return "the agent has deleted the conversation"

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
+from bridge.assembly.events import Telling
+from bridge.assembly.operations import Operations
 from bridge.call import events as e
+from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.errors import CarrierFailure, ConfigurationError, Mistake
+from bridge.runtime.chores import Chore
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.busy import Busy
+from bridge.store.calls import Calls
 from bridge.store.database import Database
+from bridge.store.outbox import Outbox
+from bridge.store.suppression import Suppressions
+from bridge.tools import delivery, python
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import LiveCall
-from bridge.tools.builtin import BuiltIns
+from bridge.tools.builtin import SCHEMAS, BuiltIns
+from bridge.tools.courier import Channel, Courier
 from bridge.tools.limits import Allowance
 from bridge.tools.roll import Roll
+from bridge.tools.sending import Destination
 from bridge.tools.toolbox import Tool, Toolbox, over_socket
 from bridge.web.tools import ToolRoutes
+
+FORGET_S: Final = 3600.0  # between looks for dead letters that are too old
 
 log = structlog.get_logger("bridge.business")
 
@@ -35,9 +49,9 @@ class Reach:
     """What the rest of the house lends to tools; None where this deployment has it not."""
 
     rest: TwilioRest
+    suppressions: Suppressions
     press: Callable[[CallSession, str], Awaitable[None]] | None = None
     call_back: Callable[[CallSession, datetime, str], Awaitable[bool]] | None = None
-    suppress: Callable[[str], Awaitable[None]] | None = None
 
     async def send_digits(self, call: LiveCall, digits: str) -> None:
         """Play DTMF on the line, and keep the agent."""
@@ -57,9 +71,7 @@ class Reach:
 
     async def opt_out(self, number: str) -> bool:
         """Never call or text this number again."""
-        if self.suppress is None:
-            return False
-        await self.suppress(number)
+        await self.suppressions.add([number], source="opt_out", now=datetime.now(UTC))
         return True
 
 
@@ -72,10 +84,15 @@ class Business:
         *,
         switchboard: Switchboard,
         database: Database,
+        calls: Calls,
+        agents: Mapping[str, Agent],
         rest: TwilioRest,
         instance: str,
+        transfers: Collection[str],
     ) -> None:
-        self.reach = Reach(rest)
+        self.reach = Reach(rest, Suppressions(database))
+        self.outbox = Outbox(database)
+        self.telling = Telling(settings, database=database, outbox=self.outbox, calls=calls, agents=agents)
         self._settings = settings
         self._switchboard = switchboard
         self._roll = Roll(lambda: switchboard.sessions, elsewhere=Busy(database, instance).elsewhere)
@@ -83,20 +100,76 @@ class Business:
         allowance = Allowance(
             tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
         )
+        self._systems = self._business_systems()
+        self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
         self.toolbox = Toolbox(
             roll=self._roll,
-            built_in=BuiltIns(self.reach, frozenset(settings.transfers), allowance),
+            built_in=BuiltIns(self.reach, transfers, allowance),
             tools=self._tools(),
             allowance=allowance,
             secrets=own_secrets(settings),
         )
+        self.courier = Courier(self.outbox, self._channels())
+
+    def _business_systems(self) -> dict[str, delivery.Business]:
+        return {
+            name: delivery.Business(
+                name,
+                Destination(tool.url, secret=tool.secret, allow_private=tool.allow_private),
+                timeout_s=tool.timeout_s,
+                idempotent=tool.idempotent,
+                outbox=self.outbox if tool.durable else None,
+                hurry=self._hurry,
+            )
+            for name, tool in self._settings.tools.items()
+        }
+
+    def _hurry(self) -> None:
+        self.courier.hurry()
 
     def _tools(self) -> dict[str, Tool]:
-        return {}
+        rules = argument_rules(self._settings)
+        found = {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
+        own = python.load(self._settings.python_tools, self._threads)
+        twice = sorted(own.keys() & (found.keys() | SCHEMAS.keys()))
+        if twice:
+            raise ConfigurationError(
+                [Mistake("configuration", "python_tools", f"there are two tools {twice[0]}", "Rename one of them.")]
+            )
+        own_rules = python.rules(own)
+        return found | {name: Tool(each.run, own_rules[name]) for name, each in own.items()}
+
+    def _channels(self) -> dict[str, Channel]:
+        channels = {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
+        return channels | self.telling.channels()
+
+    async def run(self) -> None:
+        """Deliver what must arrive, until cancelled."""
+        if self._settings.server.worker:
+            await self.courier.run()
+
+    def join(self, operations: Operations) -> None:
+        """Add what is done now and then."""
+        days = self._settings.retention_days
+
+        async def forget() -> None:
+            await self.outbox.purge(datetime.now(UTC) - timedelta(days=days))
+
+        if days:
+            operations.chores.add(Chore("dead letters", FORGET_S, forget))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for system in self._systems.values():
+            await system.destination.close()
+        await self.telling.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def watch(self, record: CallRecord) -> None:
         """A record has changed."""
         self._roll.observe(record)
+        if record.status.terminal:
+            self.courier.hurry()
 
     def routes(self) -> list[BaseRoute]:
         """What business systems and agents reach."""

@@ -33,6 +33,7 @@ from bridge.web.api.calls import CallsApi, CallsParts
 from bridge.web.api.endpoint import Api, Asked, Endpoint, answer
 from bridge.web.control import SUPERSEDED, CallControl, Ways
 from bridge.web.credentials import CredentialLimits, CredentialsApi, Minter
+from bridge.web.jwt import Issuer, TokenJudge
 from bridge.web.metrics import Metrics, Sources, metrics_route
 from bridge.web.openapi import document
 from bridge.web.proxies import Proxies
@@ -141,7 +142,11 @@ class Operations:
             public_per_hour=settings.api.public_credentials_per_hour,
             public_max_duration_s=settings.api.public_max_duration_s,
         )
-        credentials = CredentialsApi(self.access, self._minters, limits)
+        jwt = settings.api.jwt
+        judge = None
+        if jwt is not None:
+            judge = TokenJudge(Issuer(jwt.issuer, jwt.audience, jwt.jwks_url, jwt.algorithms, jwt.user_claim))
+        credentials = CredentialsApi(self.access, self._minters, limits, judge)
 
         async def openapi(asked: Asked) -> Response:
             return answer(200, document(settings.public_url or ""))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numpy as np
-
-from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels, mulaw_samples
+from bridge.audio.level import power
+from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels
 
 SLOT: Final = 0.02  # s, one frame
 BEHIND: Final = 40  # slots: an echo of up to 300 ms, and the way to the phone and back
@@ -29,13 +28,12 @@ class Downlink:
     It plays in real time what it is given, from when it is given: as a carrier that buffers does.
     """
 
-    __slots__ = ("_levels", "_origin", "_rest", "_squares")
+    __slots__ = ("_levels", "_origin", "_rest")
 
     def __init__(self) -> None:
         self._levels = bytearray()  # dB above QUIETEST, one byte for each 20 ms from _origin on
         self._origin = 0.0
         self._rest = b""
-        self._squares = np.square(mulaw_samples())
 
     def queued(self, payload: bytes, now: float) -> None:
         """Mu-law sound of any length went to the phone, behind what was queued before."""
@@ -46,9 +44,8 @@ class Downlink:
         missing = self._slot(now) - len(self._levels)
         if missing > 0:
             self._levels.extend(bytes(missing))
-        frames = self._squares[np.frombuffer(sound, np.uint8, whole)].reshape(-1, FRAME).mean(axis=1)
-        room = max(0, LONGEST - len(self._levels))
-        self._levels.extend(round(decibels(float(power)) - QUIETEST) for power in frames[:room])
+        end = min(whole, max(0, LONGEST - len(self._levels)) * FRAME)
+        self._levels.extend(round(decibels(power(sound[at : at + FRAME])) - QUIETEST) for at in range(0, end, FRAME))
 
     def cleared(self, now: float) -> None:
         """What has not been played yet never will be."""

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from bridge.audio.echo import EchoLoss
+from bridge.audio.level import power
 from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels, mulaw_samples
 from bridge.audio.voicing import Voicing
 
@@ -134,7 +135,7 @@ class SpeechDetector:
         self.reset()
         for frame in self._frames(payload):
             self._position += FRAME
-            self._learn(self._level(self._samples[np.frombuffer(frame, np.uint8)]))
+            self._learn(decibels(power(frame)))
 
     def reset(self) -> None:
         """Listen anew: speech that goes on is told again. What is known of the line is kept."""
@@ -155,10 +156,6 @@ class SpeechDetector:
         self._rest = sound[whole:]
         return [sound[at : at + FRAME] for at in range(0, whole, FRAME)]
 
-    @staticmethod
-    def _level(frame: np.typing.NDArray[np.float32]) -> float:
-        return decibels(float(frame @ frame) / FRAME)
-
     def _learn(self, level: float) -> None:
         self._smooth += 0.1 * (
             level - self._smooth
@@ -171,7 +168,7 @@ class SpeechDetector:
 
     def _hear(self, payload: bytes, heard_level: float) -> SpeechStarted | SpeechEnded | None:
         frame = self._samples[np.frombuffer(payload, np.uint8)]
-        level = self._level(frame)
+        level = decibels(power(payload))
         threshold = self._threshold(heard_level)
         self._position += FRAME
         self._learn(level)

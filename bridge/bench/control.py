@@ -46,6 +46,7 @@ class Control:
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "cpu_s": used.ru_utime + used.ru_stime,
+            "kernel_s": used.ru_stime,
             "rss": resident(),
             "gc": [self._generation(number) for number in range(3)],
         }

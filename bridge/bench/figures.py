@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 HEADER: Final = (
-    "calls  agent     cpu ms/call-s  core %  up p50  p99   max  down p50  p99   max ms  lost  wrong  kB/call  gc max ms"
+    "calls  agent     cpu ms/call-s  kernel %  core %  up p50  p99   max  down p50  p99   max ms  lost  wrong  kB/call  gc max ms"
 )
 
 
@@ -31,6 +31,7 @@ class Figures:
     agent: str
     seconds: float
     cpu_per_call_s: float  # seconds of processor for a second of a call
+    kernel: float  # share of that which the system's own code took: sockets, mostly
     core: float  # share of one core
     up: Way
     down: Way
@@ -62,7 +63,7 @@ class Figures:
         """The line under HEADER."""
         up, down = self.up, self.down
         return (
-            f"{self.calls:>5}  {self.agent:<9}{self.cpu_per_call_s * 1000:>13.2f}{self.core * 100:>9.0f}"
+            f"{self.calls:>5}  {self.agent:<9}{self.cpu_per_call_s * 1000:>13.2f}{self.kernel * 100:>10.0f}{self.core * 100:>9.0f}"
             f"{up.p50 * 1000:>8.2f}{up.p99 * 1000:>6.1f}{up.worst * 1000:>6.1f}"
             f"{down.p50 * 1000:>9.2f}{down.p99 * 1000:>6.1f}{down.worst * 1000:>9.1f}"
             f"{up.lost + down.lost:>6}{up.wrong + down.wrong:>7}{self.per_call / 1000:>9.0f}"
@@ -76,6 +77,7 @@ class Figures:
             "agent": self.agent,
             "seconds": self.seconds,
             "cpu_ms_per_call_s": round(self.cpu_per_call_s * 1000, 3),
+            "kernel": round(self.kernel, 3),
             "core": round(self.core, 3),
             "up_ms": [round(value * 1000, 2) for value in (self.up.p50, self.up.p99, self.up.worst)],
             "down_ms": [round(value * 1000, 2) for value in (self.down.p50, self.down.p99, self.down.worst)],

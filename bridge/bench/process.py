@@ -25,6 +25,7 @@ class Report:
     """What a process told of itself."""
 
     cpu_s: float
+    kernel_s: float  # of these
     rss: int
     collections: tuple[int, ...]  # by generation
     worst_collection_s: float
@@ -46,6 +47,7 @@ class Subject:
             told = json.loads(await self._reader.readline())
         return Report(
             told["cpu_s"],
+            told["kernel_s"],
             told["rss"],
             tuple(each["count"] for each in told["gc"]),
             max(each["worst_s"] for each in told["gc"]),

@@ -128,6 +128,7 @@ async def measure(rig: Rig, calls: int, seconds: float) -> Figures:
         agent=_name(load.shape),
         seconds=seconds,
         cpu_per_call_s=cpu / took / calls,
+        kernel=(after.kernel_s - before.kernel_s) / cpu if cpu else 0.0,
         core=cpu / took,
         up=_way(load.up),
         down=_way(load.down),

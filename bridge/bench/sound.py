@@ -22,8 +22,8 @@ from bridge.audio.transcode import Transcoder
 PERIOD: Final = 1024  # frames, 20.48 s: as many as five steps of four levels can number
 STEPS: Final = 5
 STEP: Final = 28  # samples at 8 kHz; the frame's last 20 are silent, so that the filter's delay fits in
-LEVELS: Final = (-12000, -4000, 4000, 12000)  # far apart: a filter rings by a tenth of a step
-TOLERANCE: Final = 2000  # of a level
+LOUD: Final = (-12000, -4000, 4000, 12000)  # the agent's levels; far apart: a filter rings by a tenth of a step
+QUIET: Final = (-120, -40, 40, 120)  # the caller's: -45 dB, below any speech, so that it interrupts nobody
 FRAME_S: Final = 0.02
 DELAY: Final = 16  # samples at 8 kHz, the filter's
 
@@ -34,6 +34,7 @@ class Book:
 
     source: AudioFormat
     target: AudioFormat
+    levels: tuple[int, ...]
     sent: tuple[bytes, ...]
     known: dict[bytes, int] = field(repr=False)
 
@@ -49,15 +50,16 @@ class Book:
         at = (np.arange(STEPS) * STEP + STEP // 2) * self.target.rate // 8000
         if self.source != self.target:
             at += DELAY * self.target.rate // 8000
-        digits = np.abs(samples[at].astype(np.int32)[:, None] - np.array(LEVELS)).argmin(axis=1)
-        off = np.abs(samples[at] - np.array(LEVELS)[digits]).max()
-        return None if off > TOLERANCE else int((digits * len(LEVELS) ** np.arange(STEPS)).sum())
+        levels = np.array(self.levels)
+        digits = np.abs(samples[at].astype(np.int32)[:, None] - levels).argmin(axis=1)
+        off = np.abs(samples[at] - levels[digits]).max()
+        return None if off > self.levels[-1] / 4 else int((digits * len(levels) ** np.arange(STEPS)).sum())
 
 
 @cache
-def book(source: AudioFormat, target: AudioFormat) -> Book:
+def book(source: AudioFormat, target: AudioFormat, levels: tuple[int, ...]) -> Book:
     """The frames of one direction."""
-    frames = [_frame(number, source) for number in range(PERIOD)]
+    frames = [_frame(number, source, levels) for number in range(PERIOD)]
     transcoder = Transcoder(source, target)
     made: list[bytes] = []
     for _lap in range(2):  # the second one follows on what a call in progress leaves in the filter
@@ -65,24 +67,24 @@ def book(source: AudioFormat, target: AudioFormat) -> Book:
     known = {pybase64.b64encode(frame): number for number, frame in enumerate(made)}
     # The first frame of a call follows on silence.
     known[pybase64.b64encode(Transcoder(source, target).process(frames[0]))] = 0
-    return Book(source, target, tuple(pybase64.b64encode(frame) for frame in frames), known)
+    return Book(source, target, levels, tuple(pybase64.b64encode(frame) for frame in frames), known)
 
 
 def uplink(ear: AudioFormat) -> Book:
     """The caller's sound, as an agent that hears ``ear`` gets it."""
-    return book(TELEPHONE, ear)
+    return book(TELEPHONE, ear, QUIET)
 
 
 def downlink(voice: AudioFormat) -> Book:
     """The agent's sound, as the caller gets it."""
-    return book(voice, TELEPHONE)
+    return book(voice, TELEPHONE, LOUD)
 
 
-def _frame(number: int, format_: AudioFormat) -> bytes:
+def _frame(number: int, format_: AudioFormat, levels: tuple[int, ...]) -> bytes:
     factor = format_.rate // 8000
-    digits = [number // len(LEVELS) ** place % len(LEVELS) for place in range(STEPS)]
+    digits = [number // len(levels) ** place % len(levels) for place in range(STEPS)]
     samples = np.zeros(160 * factor, np.int16)
-    samples[: STEPS * STEP * factor] = np.repeat(np.array(LEVELS, np.int16)[digits], STEP * factor)
+    samples[: STEPS * STEP * factor] = np.repeat(np.array(levels, np.int16)[digits], STEP * factor)
     return samples.astype("<i2").tobytes() if format_.encoding is Encoding.PCM16 else encode_mulaw(samples)
 
 

@@ -18,7 +18,7 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     """The agent's sound goes to the phone as it comes, unless it belongs to a turn that was interrupted."""
     if call.agent is not Leg.OPEN or call.downlink is None:
         return []
-    call.garbage["agent"].good()
+    call.agent_garbage.good()
     call.problem = None
     call.last_sign = now
     if not call.gate.admits(event.event_id, now):
@@ -26,7 +26,9 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     sound = call.downlink.process(event.payload)
     if not sound:
         return []
-    answered(call, now)
+    if call.listening.ended_at is not None or call.record.latency.first_word_ms is None:
+        answered(call, now)
+    call.reassured = False
     turn = call.turns.agent_sound(int(now * 1000))
     call.policy.sounding(now, unplayed=call.playback.unplayed(now))
     orders = call.play(sound, turn, now)
@@ -45,7 +47,6 @@ def answered(call: Call, now: float) -> None:
         if len(latency.response_ms) < MAX_LATENCIES:
             latency.response_ms.append(round((now - ended) * 1000, 1))
         call.listening.forget()
-    call.reassured = False
 
 
 def agent_text(call: Call, event: e.AgentText, now: float) -> list[e.Order]:

@@ -298,12 +298,13 @@ class Garbage(Event, frozen=True):
 class EndRequested(Event, frozen=True):
     """Somebody wants the call to end: operator, tool, drain, dialler. ``prompt``: spoken before; "" for none.
 
-    ``after_words``: what is queued at the phone is heard first.
+    ``after_words``: what is queued at the phone is heard first. ``then``: as in ClosePhone, where nothing is spoken before.
     """
 
     reason: Reason
     after_words: bool = False
     prompt: str = ""
+    then: str = "hangup"
 
 
 class TransferRequested(Event, frozen=True):
@@ -335,7 +336,7 @@ class DropAgent(Order, frozen=True):
 
 
 class ClosePhone(Order, frozen=True):
-    """Close the media stream; the carrier then asks what follows: ``then`` is hangup, fallback or transfer."""
+    """Close the media stream; the carrier then asks what follows: ``then`` is hangup, fallback, transfer or message."""
 
     then: str
     target: str = ""

@@ -107,20 +107,23 @@ class CallMachine:
 
     def handle(self, event: e.Event, now: float) -> list[e.Order]:
         """What follows from ``event``. Total: unknown and late ones are counted or ignored."""
-        if self.call.over:
+        call = self.call
+        if call.over:
             return []
-        orders = self._orders(event, now)
-        if self.call.ear is not None:
-            self.call.ear.sent(orders, now)
+        kind = type(event)
+        if kind is e.PhoneAudio:  # fifty times a second, as is the next: ahead of the rest
+            orders = phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
+        elif kind is e.AgentAudio:
+            orders = conversation.agent_audio(call, event, now)  # type: ignore[arg-type]
+        else:
+            orders = self._orders(event, now)
+        if call.ear is not None:
+            call.ear.sent(orders, now)
         return orders
 
     def _orders(self, event: e.Event, now: float) -> list[e.Order]:
         call = self.call
         kind = type(event)
-        if kind is e.PhoneAudio:
-            return phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
-        if kind is e.AgentAudio:
-            return conversation.agent_audio(call, event, now)  # type: ignore[arg-type]
         if isinstance(event, e.TimedOut):
             alarm = ALARMS.get(event.name)
             orders = [] if alarm is None else alarm(call, now)

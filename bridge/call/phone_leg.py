@@ -15,6 +15,7 @@ from bridge.call.record import Status
 from bridge.call.state import Call, Leg
 from bridge.errors import Reason
 
+RATE: Final = TELEPHONE.rate
 STREAM_S: Final = 60.0  # the life of a stream's grant: later no stream can come
 HANGUP_GRACE_S: Final = 0.4  # after an orderly stop: a carrier that merely replaces the stream says so at once
 AGENT_PATIENCE_S: Final = 1.8  # a lost stream: the agent is kept this long for the carrier to ask what follows
@@ -28,10 +29,10 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     """The caller's sound goes to the agent as it comes; it is kept while there is none."""
     payload = event.payload
     call.last_media = now
-    call.garbage["phone"].good()
+    call.phone_garbage.good()
     if not payload:
         return []
-    call.listening.frame(call.plan.level(payload), len(payload) / TELEPHONE.rate, now)
+    call.listening.frame(call.plan.level(payload), len(payload) / RATE, now)
     orders: list[e.Order] = []
     if call.ear is not None:
         unplayed = call.playback.unplayed(now)
@@ -106,9 +107,9 @@ def phone_reached(call: Call, event: e.PhoneReached, now: float) -> list[e.Order
 
 
 def mark_time(call: Call, now: float) -> list[e.Order]:
-    """The last sound sent gets its mark."""
+    """The last sound sent gets its mark. While sound keeps coming, its own regular marks do: one message less in ten."""
     call.mark_timer = False
-    orders: list[e.Order] = list(call.playback.mark(now))
+    orders: list[e.Order] = [] if call.playback.flowing(now) else list(call.playback.mark(now))
     return orders + call.watch(now)
 
 

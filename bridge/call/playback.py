@@ -57,6 +57,7 @@ class Playback:
         self._offered = 0  # sent plus waiting
         self._confirmed = 0
         self._confirmed_at = 0.0
+        self._sent_at = -1e9  # when something was last sent
         self._ends_at = 0.0  # when what was sent has been played, if all goes well
         self._flight: deque[tuple[int, bytes]] = deque()  # (position of its end, sound), not yet confirmed
         self._waiting: deque[bytes] = deque()
@@ -78,8 +79,9 @@ class Playback:
             return []
         start = self._offered
         self._offered += len(sound)
-        if self._spans and self._spans[-1].turn == turn and self._spans[-1].end == start:
-            self._spans[-1].end = self._offered
+        span = self._spans[-1] if self._spans else None
+        if span is not None and span.turn == turn and span.end == start:
+            span.end = self._offered
         else:
             self._spans.append(Span(turn, start, self._offered))
         if self._open and not self._waiting and len(sound) <= min(self._room(now), MAX_PIECE):
@@ -124,8 +126,10 @@ class Playback:
     def _send(self, sound: bytes, now: float) -> list[PhoneOrder]:
         if self._clock_only:
             self._confirm(self._position(now), now)
-        self._sent += len(sound)
-        self._ends_at = max(self._ends_at, now) + len(sound) / RATE
+        size = len(sound)
+        self._sent += size
+        self._sent_at = now
+        self._ends_at = (self._ends_at if self._ends_at > now else now) + size / RATE
         self._flight.append((self._sent, sound))
         if self._sent - self._marked >= MARK_SPACING:
             return [PlayAudio(sound), *self.mark(now)]
@@ -137,6 +141,10 @@ class Playback:
     def unmarked(self) -> bool:
         """Something was sent that no mark follows yet, and one should."""
         return self._marked < self._sent and not self._clock_only
+
+    def flowing(self, now: float) -> bool:
+        """Something was sent a moment ago, and more will follow by all appearances."""
+        return now - self._sent_at < MARK_AFTER_S / 2
 
     @property
     def by_clock(self) -> bool:
@@ -228,6 +236,8 @@ class Playback:
 
     def unplayed(self, now: float) -> bool:
         """The caller is still hearing us, or will."""
+        if (self._ends_at - now) * RATE >= 1 and self._confirmed < self._sent:  # time alone says so
+            return True
         return bool(self._waiting) or self._position(now) < self._sent
 
     def left(self, now: float) -> float:

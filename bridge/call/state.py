@@ -67,7 +67,9 @@ class Call:
         )  # of the agent's sound: (position of its end, event id)
         self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
-        self.garbage = {"phone": GarbageCount(), "agent": GarbageCount()}
+        self.phone_garbage = GarbageCount()
+        self.agent_garbage = GarbageCount()
+        self.garbage = {"phone": self.phone_garbage, "agent": self.agent_garbage}
         self.ignored: dict[str, int] = {}
         self.uplink: Conversion | None = None
         self.downlink: Conversion | None = None
@@ -126,7 +128,9 @@ class Call:
     def play(self, sound: bytes, turn: int, now: float) -> list[e.Order]:
         """Queue mu-law sound for the phone, behind what is queued."""
         orders: list[e.Order] = list(self.playback.offer(sound, turn, now))
-        return orders + self.watch(now) if self.phone is Leg.OPEN else orders
+        if self.phone is not Leg.OPEN or (self.mark_timer and self.watching and not self.playback.by_clock):
+            return orders  # nobody to play it to, or both timers run already: nearly every frame
+        return orders + self.watch(now)
 
     def say(self, prompt: str, now: float) -> list[e.Order]:
         """The bridge itself speaks."""

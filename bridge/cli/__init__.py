@@ -17,7 +17,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("bridge.cli.serve", "answer phone calls"),
     "demo": ("bridge.cli.demo", "one simulated call to the built-in agent, then a bridge to play with"),
     "phone": ("bridge.cli.phone", "call a bridge as a simulated caller"),
+    "call": ("bridge.cli.call", "place a call"),
+    "campaign": ("bridge.cli.campaign", "call many people: create, preview, start, pause, status, results"),
+    "worker": ("bridge.cli.worker", "place the calls that wait; serve starts one itself"),
     "calls": ("bridge.cli.calls", "list, show, export and delete records"),
+    "events": ("bridge.cli.events", "what has not been delivered; dead letters sent again"),
     "doctor": (
         "bridge.cli.doctor",
         "check configuration, credentials, addresses, database: a line each with the remedy",

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``callbridge calls``."""
     verbs = parser.add_subparsers(dest="verb", metavar="list|show|export|delete|diagnose", required=True)
     listing = verbs.add_parser("list", help="the newest records, a line each")
-    listing.add_argument("--limit", type=int, default=20)
+    listing.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many at the most (%(default)s)")
     export = verbs.add_parser("export", help="all records as CSV or JSON lines")
     export.add_argument("--format", choices=("csv", "jsonl"), default="jsonl")
     for each in (listing, export):
@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_config(each)
     for each in (listing, show, diagnose):
         each.add_argument("--json", action="store_true", help="JSON instead of words")
+
+
+def _limit(text: str) -> int:
+    limit = int(text)
+    if limit < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return limit
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +100,7 @@ async def _records(args: argparse.Namespace, calls: Calls, limit: int | None) ->
 
 
 async def _list(args: argparse.Namespace, calls: Calls) -> int:
-    found = [record.public() async for record in _records(args, calls, max(args.limit, 1))]
+    found = [record.public() async for record in _records(args, calls, args.limit)]
     if args.json:
         print(json.dumps({"calls": found}, indent=2))
         return 0
@@ -177,7 +184,7 @@ async def _delete(args: argparse.Namespace, calls: Calls, settings: Settings) ->
         print(f"There is no call {args.id}.", file=sys.stderr)
         return 1
     if args.agent_too and record.agent_conversation_id:
-        from bridge.app import forget_conversation
+        from bridge.assembly.agents import forget_conversation
 
         print(await forget_conversation(settings, record))
     if await calls.delete(args.id) is None:

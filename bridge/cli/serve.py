@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
@@ -39,9 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
-    settings = Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
+
+    def load() -> Settings:
+        return Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
+
+    settings = load()
     if args.fd is not None:
-        return _serve(settings, socket.socket(fileno=args.fd), args.lifeline)
+        return _serve(settings, socket.socket(fileno=args.fd), Child(load, _worker(settings, args), args.lifeline))
     listener = _inherited() or _bind(settings.server.host, settings.server.port)
     if listener is None:
         print(
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     if args.single:
-        return _serve(settings, listener, None)
+        return _serve(settings, listener, Child(load, _worker(settings, args)))
     return Parent(listener, _again(args)).run()
 
 
@@ -61,6 +67,13 @@ def _again(args: argparse.Namespace) -> list[str]:
         if value is not None:
             command += [f"--{name}", str(value)]
     return command
+
+
+def _worker(settings: Settings, args: argparse.Namespace) -> list[str] | None:
+    """The arguments of the worker that this server starts beside itself; None where there is nothing to place."""
+    if not settings.server.worker or not settings.outbound.allowed_prefixes:
+        return None
+    return [] if args.config is None else ["--config", args.config]
 
 
 def _inherited() -> socket.socket | None:
@@ -88,20 +101,41 @@ def _bind(host: str, port: int) -> socket.socket | None:
             return listener
 
 
-def _serve(settings: Settings, listener: socket.socket, lifeline: int | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Child:
+    """What the serving process needs beside its settings: how to read them again, its worker's command, its parent's pipe."""
+
+    load: Callable[[], Settings]
+    worker: list[str] | None
+    lifeline: int | None = None
+
+
+def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
     import asyncio
 
+    import structlog
     import uvloop
 
-    from bridge.app import House
+    from bridge import logs
 
-    async def serve() -> None:
-        if lifeline is not None:
-            asyncio.get_running_loop().add_reader(lifeline, _orphaned)
-        await House(settings).serve([listener])
+    logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
+    try:
+        # Not before: what is imported here logs.
+        from bridge.app import House
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+        async def serve() -> None:
+            if child.lifeline is not None:
+                asyncio.get_running_loop().add_reader(child.lifeline, _orphaned)
+            for warning in settings.warnings:
+                structlog.get_logger("bridge.settings").warning("configuration", text=warning)
+            house = House(settings, worker=child.worker)
+            house.routing.load = child.load
+            await house.serve([listener])
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+    finally:
+        logging.close()
     return 0
 
 

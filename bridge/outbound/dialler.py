@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import structlog
 
@@ -37,7 +37,18 @@ log = structlog.get_logger("bridge.dialler")
 class Rest(Protocol):
     """The carrier (``carriers.twilio.rest.TwilioRest``)."""
 
-    async def dial(self, to: str, from_: str, *, url: str, status_callback: str, **options: Any) -> str:
+    async def dial(
+        self,
+        to: str,
+        from_: str,
+        *,
+        url: str,
+        status_callback: str,
+        ring_timeout_s: int = 30,
+        machine_detection: Literal["off", "detect", "leave_message"] = "off",
+        async_amd_callback: str | None = None,
+        time_limit_s: int | None = None,
+    ) -> str:
         """Place a call; its id."""
         ...
 
@@ -224,26 +235,6 @@ class Dialler:
     async def _finish(self, call_id: str, reason: Reason, status: Status, detail: str) -> None:
         now = self._clock()
         await self._calls.change(call_id, lambda record: record.finish(reason, now, status=status, detail=detail))
-
-    # ------------------------------------------------------------ giving up
-
-    async def hang_up(self, record: CallRecord) -> None:
-        """End a call that no process holds: one that waits, rings, or was just answered. Raises CarrierFailure."""
-        if record.carrier_call_id is None:
-            changed = await self._calls.change(record.call_id, self._cancel)
-            if changed is None or not changed.carrier_call_id:
-                return  # whoever is dialling it just now sees that it was given up
-            record = changed
-        call_sid = record.carrier_call_id or ""
-        if await self._rest.cancel(call_sid):
-            await self._finish(record.call_id, Reason.CANCELED, Status.CANCELED, "")
-        else:
-            await self._rest.end(call_sid)
-            await self._finish(record.call_id, Reason.OPERATOR_HANGUP, Status.COMPLETED, "")
-
-    def _cancel(self, record: CallRecord) -> None:
-        if record.carrier_call_id is None:
-            record.finish(Reason.CANCELED, self._clock(), status=Status.CANCELED)
 
 
 def bind(record: CallRecord, call_sid: str) -> None:

@@ -86,9 +86,25 @@ def _own_prefix(number: str, parsed: PhoneNumber) -> tuple[int, str]:
             return head + 2 * _AREA, "a premium-rate number"
         if region_of(number) not in {"US", ""}:
             return head + _AREA, "in another country of +1"
-    if phonenumbers.number_type(parsed) in _COSTLY:
+    if _is_costly(parsed):
         return head + 2, "a premium-rate or shared-cost number"
     return 0, ""
+
+
+def _is_costly(parsed: PhoneNumber) -> bool:
+    """By its beginning too: a number with a digit too many is dialled as well, the network takes what it needs."""
+    if phonenumbers.number_type(parsed) in _COSTLY:
+        return True
+    code, digits = parsed.country_code or 0, phonenumbers.national_significant_number(parsed)
+    for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ()):
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+        for described in (metadata.premium_rate, metadata.shared_cost) if metadata else ():
+            for length in described.possible_length if described is not None else ():
+                cut = digits[:length].ljust(length, "1")
+                whole = phonenumbers.parse(f"+{code}{cut}")
+                if len(cut) == length and phonenumbers.number_type(whole) in _COSTLY:
+                    return True
+    return False
 
 
 def _impossible() -> Refused:

@@ -19,6 +19,7 @@ from bridge.store.budget import Denied
 from bridge.store.calls import Calls
 from bridge.store.tables import micros
 
+LONGEST_S: Final = 14_400  # of a call at the carrier
 TALK_SLACK_S: Final = 60  # the carrier's own limit is behind ours, which lets the agent finish
 
 _WHY: Final = {
@@ -124,7 +125,7 @@ def attempt_of(wanted: Wanted, *, call_id: str, due: datetime, policy: Policy) -
         plan={
             "machine_detection": wanted.machine_detection,
             "ring_timeout_s": policy.ring_timeout_s,
-            "time_limit_s": wanted.max_duration_s + TALK_SLACK_S,
+            "time_limit_s": min(wanted.max_duration_s + TALK_SLACK_S, LONGEST_S),
         },
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bridge.call.plan import Line
 from bridge.outbound.numbers import Destinations
@@ -25,7 +25,6 @@ class Policy:
     max_duration_s: int = 1800
     first_line: str = ""
     public_url: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
 
     def caller(self, number: str) -> Line:
         """The line that a number of ours is. Raises Refused where it is none."""

@@ -13,7 +13,7 @@ queue or lock between.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,7 +75,9 @@ class CallSession:
         self._surroundings = surroundings
         self._link: AgentLink | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._decide = self.machine.handle
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._t0 = self._loop.time() - age_s
         self._group: asyncio.TaskGroup | None = None
         self._probe: asyncio.TimerHandle | None = None
@@ -120,6 +122,9 @@ class CallSession:
                 self._do(self.machine.start(self.now))
                 self.started.set()
                 await self.ended.wait()
+            except asyncio.CancelledError:
+                self._group = None
+                raise
             finally:
                 for timer in self._timers.values():
                     timer.cancel()
@@ -129,7 +134,9 @@ class CallSession:
     def handle(self, event: e.Event) -> None:
         """Something happened: let the machine decide and do what it orders."""
         try:
-            self._do(self.machine.handle(event, self._loop.time() - self._t0))
+            perform = self._perform
+            for order in self._decide(event, self._time() - self._t0):
+                perform[type(order)](order)
         except Exception:
             # Our own bug. It must end this call, loudly, and no other: a callback has nobody above it to raise to.
             log.exception("call_failed", call_id=self.record.call_id, event_type=type(event).__name__)
@@ -296,9 +303,11 @@ class CallSession:
 
     # ------------------------------------------------------------ timers, record, end
 
-    def _spawn(self, work: Any) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._group is None:
-            raise RuntimeError("the session does not run")
+            work.close()
+            log.warning("task_not_started", call_id=self.record.call_id)
+            return None
         return self._group.create_task(work)
 
     def _start_timer(self, order: e.StartTimer) -> None:

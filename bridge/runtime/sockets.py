@@ -92,11 +92,18 @@ class Socket(picows.WSListener):
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
         kind = frame.msg_type
-        if kind is TEXT or kind is BINARY:
+        if kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
+            message = frame.get_payload_as_bytes()
+            receiver = self.receiver
+            if receiver is not None and message.isascii():
+                receiver.received(message)
+            else:
+                self._deliver(message, text=True)
+        elif kind is TEXT or kind is BINARY:
             if self._parts:
                 self._refuse(1002, "a new message before the last fragment")
             elif frame.fin:
-                self._deliver(frame.get_payload_as_bytes(), kind is TEXT)
+                self._deliver(frame.get_payload_as_bytes(), text=kind is TEXT)
             else:
                 self._parts_text = kind is TEXT
                 self._parts_size = 0
@@ -109,7 +116,7 @@ class Socket(picows.WSListener):
             if frame.fin and self._parts:
                 message = b"".join(self._parts)
                 self._parts.clear()
-                self._deliver(message, self._parts_text)
+                self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
@@ -168,7 +175,7 @@ class Socket(picows.WSListener):
 
     # ---- within
 
-    def _deliver(self, message: bytes, text: bool) -> None:
+    def _deliver(self, message: bytes, *, text: bool) -> None:
         receiver = self.receiver
         if not text:
             if receiver is not None:

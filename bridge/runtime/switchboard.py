@@ -39,6 +39,7 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
         self.refused: dict[Reason, int] = {}
@@ -66,13 +67,17 @@ class Switchboard:
             self._group = group
             group.create_task(self.lag.run(), name="loop lag")
             started.set()
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None  # no more tasks: the group ends those that run
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """Run something that outlives its caller. An error in it is logged and harms nothing else."""
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None] | None:
+        """Run something that outlives its caller. An error in it is logged and harms nothing else. None: the process ends."""
         if self._group is None:
             work.close()
-            raise RuntimeError("the switchboard does not run")
+            log.warning("task_not_started", task=name)
+            return None
         return self._group.create_task(self._guarded(work, name), name=name)
 
     async def _guarded(self, work: Coroutine[Any, Any, None], name: str) -> None:

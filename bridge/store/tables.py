@@ -97,6 +97,36 @@ INSTANCES: Final = Table(
     Column("draining", Boolean, nullable=False),
 )
 
+OUTBOX: Final = Table(  # messages that must arrive: tool calls that were put off, events
+    "outbox",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("message_id", String, nullable=False, unique=True),
+    Column("channel", String, nullable=False),  # whom it is for
+    Column("lane", String, nullable=False),  # within one, the order counts
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("leased_us", BigInteger, nullable=False),  # somebody is at work on it until then
+    Column("attempts", Integer, nullable=False),
+    Column("dead_us", BigInteger),  # given up
+    Column("error", String, nullable=False),
+)
+Index("outbox_lanes", OUTBOX.c.channel, OUTBOX.c.lane, OUTBOX.c.id)
+Index(
+    "outbox_due", OUTBOX.c.due_us, sqlite_where=OUTBOX.c.dead_us.is_(None), postgresql_where=OUTBOX.c.dead_us.is_(None)
+)
+
+ANNOUNCED: Final = Table(  # how far the events of a call have been put into the outbox
+    "announced",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("stage", SmallInteger, nullable=False),  # 1 started, 2 answered, 3 ended
+    Column("turns", Integer, nullable=False),
+    Column("changed_us", BigInteger, nullable=False, index=True),
+)
+
 ATTEMPTS: Final = Table(  # calls that we place, until they are settled; the id of an attempt is its call's
     "attempts",
     METADATA,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -65,10 +65,10 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class BuiltIns:
-    """``run`` does one. ``transfers``: the names that the configuration has."""
+    """``run`` does one. ``transfers``: the names that the configuration has now."""
 
     hands: Hands
-    transfers: frozenset[str]
+    transfers: Collection[str]
     allowance: Allowance = field(default_factory=Allowance)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     rules: Mapping[str, ArgumentRules] = field(
@@ -106,6 +106,10 @@ class BuiltIns:
             known = ", ".join(sorted(self.transfers)[:20])
             words = f"The places are: {known}." if known else "This line transfers to nobody."
             raise ToolProblem(f"That transfer is not allowed. {words}", kind="not_allowed")
+        if live.record.started_at is None:
+            raise ToolProblem(
+                "The caller is not on the line yet. Try again when you have heard them.", kind="too_early"
+            )
         try:
             Usage.of(live).spend("transfers", self.allowance.transfers)
         except ToolProblem:

@@ -96,7 +96,8 @@ class Waiting:
         self._early: list[bytes] = []
         self._messages = 0
         self._opened: e.PhoneOpened | None = None
-        self._gone = False
+        self._gone = False  # turned away, or it went by itself
+        self._end: tuple[int, str] | None = None  # it went by itself: how
         self._deadline = asyncio.get_running_loop().call_later(START_S, self._turn_away, "no_start")
 
     def received(self, message: bytes) -> None:
@@ -125,7 +126,7 @@ class Waiting:
 
     async def _enter(self, opened: e.PhoneOpened) -> None:
         session = await self._rules.redeem(opened)
-        if self._gone:
+        if self._gone and (session is None or self._end is None):
             return
         if session is None:
             self._turn_away("grant")
@@ -138,6 +139,8 @@ class Waiting:
         if receiver is not None and receiver is not self:
             for message in self._early:
                 receiver.received(message)
+            if self._end is not None:  # who hangs up this early has been here all the same
+                receiver.closed(*self._end)
 
     def received_binary(self, size: int) -> None:
         """No carrier sends any."""
@@ -150,6 +153,7 @@ class Waiting:
     def closed(self, code: int, detail: str) -> None:
         """It went by itself."""
         self._gone = True
+        self._end = (code, detail)
         self._leave()
 
     def _leave(self) -> None:

@@ -159,6 +159,23 @@ def operation(
     return described
 
 
+def _placing() -> Schema:
+    scalar = {"anyOf": [TEXT, NUMBER, {"type": "boolean"}]}
+    properties = {
+        "to": {**TEXT, "description": "E.164, under [outbound] allowed_prefixes."},
+        "from": {**TEXT, "description": "A line of ours; without it the first that may call."},
+        "agent": {**TEXT, "description": "A name of [agents]; without it the line's."},
+        "variables": {"type": "object", "additionalProperties": scalar},
+        "first_message": TEXT,
+        "machine_detection": _closed_list(("off", "detect", "leave_message")),
+        "voicemail_message": TEXT,
+        "max_duration_s": {"type": "integer", "minimum": 10},
+        "not_before": TIME,
+        "not_after": TIME,
+    }
+    return _object(properties, required=("to",), closed=True)
+
+
 def _paths() -> Schema:
     text = {"type": "string", "pattern": "^[ -~]{1,100}$"}
     listing = (
@@ -183,6 +200,13 @@ def _paths() -> Schema:
     return {
         "/api/v1/calls": {
             "get": operation("Calls, the newest first.", {200: _ref("Calls")}, errors=(422, 503), parameters=listing),
+            "post": operation(
+                "Place a call.",
+                {202: _ref("Call")},
+                errors=(400, 415, *changing),
+                parameters=(IDEMPOTENCY_KEY,),
+                body=_placing(),
+            ),
         },
         "/api/v1/calls/{id}": {
             "get": operation("One call.", {200: _ref("Call")}, errors=(503,), parameters=(ID,)),

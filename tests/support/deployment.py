@@ -70,7 +70,9 @@ class Deployment:
         if data is not None:
             sent["Content-Type"] = "application/json"
         url = f"http://127.0.0.1:{(house or self.house).port}{path}"
-        async with self.http.request(method, url, data=data, headers=sent | (headers or {})) as response:
+        async with self.http.request(
+            method, url, data=data, headers=sent | (headers or {}), allow_redirects=False
+        ) as response:
             return Reply(response.status, response.headers.copy(), await response.text())
 
 

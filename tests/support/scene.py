@@ -39,6 +39,12 @@ class Scene:
         placed = await self.carrier.call(**call)  # type: ignore[arg-type]
         session = await self.xuna.session()
         await placed.streaming()
+
+        async def admitted() -> bool:
+            live = self.house.switchboard.find(placed.sid)
+            return live is not None and live.record.started_at is not None
+
+        await eventually(admitted, "an admitted stream")
         return placed, session
 
     async def record(self, call: PhoneCall, *, timeout: float = 4.0) -> CallRecord:

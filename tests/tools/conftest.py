@@ -25,6 +25,7 @@ class Live:
             line="+15550100",
             agent=agent,
             created_at=datetime.now(UTC),
+            started_at=datetime.now(UTC),
             status=Status.IN_PROGRESS,
         )
 

@@ -59,6 +59,16 @@ async def test_transfers_of_one_call_are_limited(hands: Hands, live: Live) -> No
     assert len(live.events) == 1
 
 
+async def test_nobody_is_transferred_before_the_stream_is_there(hands: Hands, live: Live) -> None:
+    """An agent that talks to itself while it rings is told so, and the transfer is not used up."""
+    live.record.started_at = None
+    tools = built_ins(hands, transfers=1)
+    assert (await run(tools, live, "transfer_call", to="reception")).startswith("too_early")
+    live.record.started_at = NOW
+    await run(tools, live, "transfer_call", to="reception")
+    assert len(live.events) == 1
+
+
 async def test_a_text_goes_to_the_caller_and_nobody_else(hands: Hands, live: Live) -> None:
     """Whatever number the agent names, the person of the call gets it, from the line."""
     await run(built_ins(hands), live, "send_sms", text="Hello", to="+19005551234", phone_number="+19005551234")

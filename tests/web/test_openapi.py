@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.routing import Route
 
+from bridge.web.api.endpoint import METHODS
 from bridge.web.openapi import document
 from tests.support.deployment import Deployment, Reply, deployed
 
@@ -84,7 +86,11 @@ async def test_every_route_is_described_and_every_description_is_a_route(all_: D
     whole = (await all_.ask("GET", "/api/v1/openapi.json")).json
     assert whole["openapi"].startswith("3.1")
     described = {(method.upper(), path) for path, methods in whole["paths"].items() for method in methods}
-    assert described == {(each.method, "/api/v1" + each.path) for each in all_.house.operations.api.endpoints}
+    found = {(each.method, "/api/v1" + each.path) for each in all_.house.operations.api.endpoints}
+    for route in all_.house.routes():
+        if isinstance(route, Route) and route.path.startswith("/api/") and set(route.methods or ()) != set(METHODS):
+            found |= {(method, route.path) for method in (route.methods or set()) - {"HEAD"}}
+    assert described == found
     for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(whole)):
         assert name in whole["components"]["schemas"]
     for path, methods in whole["paths"].items():
