@@ -35,7 +35,8 @@ _NOT: Final = re.compile(r"\b(can('t|not)|won't|do(n't| not)|not)\s+(\w+\s+)?(co
 
 def result_of(record: CallRecord) -> str:
     """One word: confirmed, rescheduled, opted_out, wrong_number, declined, callback; talked where nothing is known of what
-    was said; message_left, machine, busy, no_answer, canceled, suppressed, too_late, refused, unknown, failed; broken_off where the talk had begun.
+    was said; message_left, machine, busy, no_answer, canceled, suppressed, too_late, refused, unknown, failed; broken_off where
+    the talk had begun.
     """
     told = record.detail.get("result")
     if isinstance(told, str) and told in CAPTURED:

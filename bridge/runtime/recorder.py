@@ -171,7 +171,7 @@ def _write(work: list[tuple[Reel, bytes, bytes, bool]]) -> int:
                 reel.append(caller, agent)
             if last:
                 reel.close()
-        except Exception as error:
+        except (OSError, RuntimeError, ValueError) as error:  # the disk, or the library (its errors are RuntimeErrors)
             failed += 1
             log.warning("recording_failed", call_id=reel.path.stem, error=f"{type(error).__name__}: {error}"[:200])
     return failed

@@ -1,4 +1,4 @@
-"""Who is let in: signed requests in their right form, and media sockets with their one grant; nobody else, and nothing is left of them."""
+"""Who is let in: signed requests in their right form, and media sockets with their one grant; nobody else."""
 
 import asyncio
 import json

@@ -30,9 +30,9 @@ def settings(folder: Path, xuna: Xuna, recording: str) -> str:
     agent = f'[agents.support]\nprovider = "xuna"\nagent_id = "agent_1"\napi_key = "{xuna.api_key}"\nbase_url = "{xuna.url}"\n'
     line = f'[[lines]]\nnumber = "*"\nagent = "support"\nrecording = {recording}\n'
     more = f'record_hops = true\n[recording]\nfolder = "{folder}/recordings"\n'
-    return configuration(folder, agent, lines=line).replace("database_url", f"{more.splitlines()[0]}\ndatabase_url", 1) + (
-        "\n" + more.split("\n", 1)[1]
-    )
+    return configuration(folder, agent, lines=line).replace(
+        "database_url", f"{more.splitlines()[0]}\ndatabase_url", 1
+    ) + ("\n" + more.split("\n", 1)[1])
 
 
 @pytest.fixture
@@ -58,7 +58,9 @@ def strength(samples: np.ndarray, hertz: float) -> float:
     return float(2 * abs(np.mean(samples * wave)))
 
 
-async def test_a_recording_holds_both_sides_as_heard(house: House, carrier: Carrier, xuna: Xuna, tmp_path: Path) -> None:
+async def test_a_recording_holds_both_sides_as_heard(
+    house: House, carrier: Carrier, xuna: Xuna, tmp_path: Path
+) -> None:
     """Caller left, agent right, the announcement first; what an interruption cut is not in it, and a pause is silent."""
     call = await carrier.call()
     session = await xuna.session()

@@ -110,8 +110,9 @@ async def people_talk(carrier: Carrier, rest: TwilioRest, busy: set[str]) -> Non
                     busy.discard(call.to)
                     rest.people[call.to] = Person(rings=0.05)
             elif call.stream is not None and call.stream.started_at is not None:
-                if time.monotonic() - since.setdefault(call.sid, time.monotonic()) > 0.5:
-                    with contextlib.suppress(Exception):
+                long_enough = time.monotonic() - since.setdefault(call.sid, time.monotonic()) > 0.5
+                with contextlib.suppress(Exception):
+                    if long_enough:
                         await call.hang_up()
         await asyncio.sleep(0.05)
 

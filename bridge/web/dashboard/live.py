@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from bridge.call.record import CallRecord, iso
+from bridge.errors import StoreUnavailable
 
 ROUND_S: Final = 0.2
 POLL_S: Final = 2.0  # the calls of other instances
@@ -131,7 +132,7 @@ class LiveBus:
                 continue
             try:
                 records = await store.unfinished()
-            except Exception as error:
+            except StoreUnavailable as error:
                 log.warning("live_store_away", error=type(error).__name__)
                 continue
             for record in records:
