@@ -77,11 +77,13 @@ class House:
         host: str | None = None,
         port: int | None = None,
         worker: Sequence[str] | None = None,
+        demo: bool = False,
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
         self.settings = settings
+        self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
@@ -239,7 +241,7 @@ class House:
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
             self.dashboard = DashboardWing(
-                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings, demo=self.demo
             )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
