@@ -41,3 +41,7 @@ lock: # newest versions that pyproject.toml allows, for every supported Python, 
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
+	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3"
+	printf '%s\n' carrier agent webhook twiml | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(or $(SECONDS),60)

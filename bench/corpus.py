@@ -50,7 +50,7 @@ _ES = ("Espere, tengo una pregunta.", "No, eso no es correcto.", "Perdone, ¿pue
 _FR = ("Attendez, j'ai une question.", "Non, ce n'est pas ça.", "Pardon, pouvez-vous répéter ?")
 _IT = ("Aspetti, ho una domanda.", "No, non è giusto.", "Scusi, può ripetere?")
 _PT = ("Espere, eu tenho uma pergunta.", "Não é isso que eu quero.")
-_RU = ("Подождите, у меня вопрос.", "Нет, это неправильно.")
+_RU = ("Подождите, есть вопрос.", "Нет, это неправильно.")
 _ZH = ("等一下,我有一个问题。", "不对,我要改时间。")
 _HI = ("रुकिए, मेरा एक सवाल है।", "नहीं, यह सही नहीं है।")
 VOICES: Final = (
@@ -101,6 +101,7 @@ class Espeak:
             raise ValueError(f"espeak-ng has no voice {voice}")
         self._library.espeak_SetParameter(1, rate, 0)  # espeakRATE, words a minute
         self._chunks.clear()
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # the same sound each time, whatever was said before
         words = text.encode()
         self._library.espeak_Synth(words, len(words) + 1, 0, 1, 0, 1, None, None)  # POS_CHARACTER, espeakCHARS_UTF8
         heard = np.frombuffer(b"".join(self._chunks), dtype="<i2").astype(np.float64) / 32768
@@ -116,9 +117,16 @@ def espeak() -> Espeak:
 
 
 @functools.cache
+def _everything() -> dict[tuple[str, str], Sound]:
+    """All texts of all voices, always in this order: what espeak-ng said before changes a little of what it says next."""
+    return {
+        (voice.name, text): espeak().say(voice.name, text, rate=voice.rate) for voice in VOICES for text in voice.texts
+    }
+
+
 def spoken(voice: Voice, index: int) -> Sound:
-    """One text of a voice, synthesised once."""
-    return espeak().say(voice.name, voice.texts[index % len(voice.texts)], rate=voice.rate)
+    """One text of one of VOICES."""
+    return _everything()[voice.name, voice.texts[index % len(voice.texts)]]
 
 
 # ---------------------------------------------------------------- levels and the line

@@ -8,7 +8,7 @@ import gc
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -19,13 +19,19 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
-from bridge.agents.kura.api import KuraAgent
-from bridge.agents.xuna.api import XunaAgent
+from bridge.assembly.agents import make_agent
+from bridge.assembly.business import Business
+from bridge.assembly.dashboard import DashboardWing
+from bridge.assembly.operations import Operations, Parts
+from bridge.assembly.outbound import OutboundWing
+from bridge.assembly.recordings import RecordingWing
+from bridge.assembly.routing import Routing
+from bridge.assembly.summary import summary
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
-from bridge.call.plan import AgentRules, Line
+from bridge.call.plan import AgentRules
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
@@ -46,6 +52,7 @@ from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
+from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -62,7 +69,14 @@ def instance_name() -> str:
 class House:
     """Everything that one process has, put together and taken apart in order."""
 
-    def __init__(self, settings: config.Settings, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        worker: Sequence[str] | None = None,
+    ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
@@ -70,13 +84,16 @@ class House:
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
+        self.worker = worker  # the arguments of the worker to start beside it; None: it runs elsewhere, or not at all
         self.ready = False
         self.started = asyncio.Event()
         self.switchboard = Switchboard(
             Limits(
                 max_calls=settings.max_calls,
                 max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+                max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
                 loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+                prewarmed=settings.limits.prewarmed,
             )
         )
         self.database = Database(settings.database_url)
@@ -90,53 +107,38 @@ class House:
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
         self.agents: dict[str, Agent] = {}
+        self.routing = Routing(settings)
         self.reception: Reception | None = None
+        self.operations: Operations | None = None
+        self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
+        self.business = Business(
+            settings,
+            switchboard=self.switchboard,
+            database=self.database,
+            calls=self.calls,
+            agents=self.agents,
+            rest=self.rest,
+            instance=self.instance,
+            transfers=self.routing.transfers,
+        )
+        self.watchers.append(self.business.watch)
+        self.outbound: OutboundWing | None = None
+        self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
+        self.watchers.append(self.recordings.saved)
+        self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
 
     def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
-        agents: dict[str, Agent] = {}
-        for name, each in self.settings.agents.items():
-            if isinstance(each, config.XunaAgent):
-                agents[name] = XunaAgent(
-                    name=name,
-                    agent_id=each.agent_id,
-                    api_key=each.api_key or "",
-                    base_url=each.base_url,
-                    authentication=each.authentication,
-                    dialect=each.dialect,
-                    prompt=each.prompt,
-                    first_message=each.first_message,
-                    language=each.language,
-                    voice_id=each.voice_id,
-                    dynamic_variables=each.dynamic_variables,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif isinstance(each, config.KuraAgent):
-                agents[name] = KuraAgent(
-                    name=name,
-                    assistant_id=each.assistant_id,
-                    api_key=each.api_key,
-                    base_url=each.base_url,
-                    language_code=each.language_code,
-                    metadata=each.metadata,
-                    websocket_hosts=each.websocket_hosts,
-                    allow_insecure=each.allow_insecure,
-                    timeout_s=each.start_timeout_s,
-                )
-            elif demo is not None:
-                agents[name] = XunaAgent(
-                    name=name, agent_id=demo.agent_id, api_key=demo.api_key, base_url=demo.base_url
-                )
-        return agents
+        made = {name: make_agent(name, each, demo) for name, each in self.settings.agents.items()}
+        return {name: agent for name, agent in made.items() if agent is not None}
 
     def _rules(self) -> dict[str, AgentRules]:
         return {
             name: AgentRules(
                 barge_in=each.barge_in,
+                sensitivity=each.barge_in_sensitivity,
                 guard_ms=each.barge_in_guard_ms,
                 uplink_chunk_ms=each.uplink_chunk_ms,
                 prewarm=each.prewarm,
@@ -145,30 +147,21 @@ class House:
             for name, each in self.settings.agents.items()
         }
 
-    def lines(self) -> Mapping[str, Line]:
-        """How each number is answered."""
-        return {
-            line.number: Line(
-                number=line.number,
-                agents=(line.agent, *line.backup_agents),
-                fallback_say=line.fallback.say,
-                fallback_dial=line.fallback.dial,
-                max_duration_s=line.max_duration_s,
-                variables=line.variables,
-            )
-            for line in self.settings.lines
-        }
-
     def _factory(self) -> SessionFactory:
         surroundings = Surroundings(
-            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+            agents=self.recordings.agents(self.agents),
+            saved=self._saved,
+            closing=self._closing,
+            run_tool=self._run_tool,
         )
         return SessionFactory(
             surroundings=surroundings,
             rules=self._rules(),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prepare=self.recordings.prepare,
+            prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
     # ------------------------------------------------------------ what sessions ask for
@@ -177,6 +170,8 @@ class House:
         self.writer.put(record)
         if record.status.terminal and self.reception is not None:
             self.reception.ended(record)
+        for watch in self.watchers:
+            watch(record)
 
     def _closing(self, session: CallSession, order: e.ClosePhone) -> None:
         if order.then == "hangup" and session.record.carrier_call_id:
@@ -197,10 +192,11 @@ class House:
             log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        session.perform(e.SendToolResult(order.tool_call_id, "This tool is not available.", is_error=True))
+        self.business.run_tool(session, order)
 
     async def _takeover(self, call_id: str, instance: str) -> None:
-        log.info("call_taken_over", call_id=call_id, from_instance=instance)
+        if self.operations is not None:
+            await self.operations.taken_over(call_id, instance)
 
     # ------------------------------------------------------------ the process
 
@@ -217,17 +213,37 @@ class House:
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.business.close)
+            stack.push_async_callback(self.routing.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             tasks = [group.create_task(self.writer.run(), name="store writer")]
+            tasks.append(group.create_task(self.business.run(), name="deliveries"))
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
-            self.reception = Reception(self._desk())
+            await self.recordings.load()
+            desk = self._desk()
+            self.reception = Reception(desk)
+            self.operations = self._operations(desk)
+            self.watchers.append(self.operations.saved)
+            self.business.join(self.operations)
+            self.routing.join(self.operations, self.switchboard.spawn)
+            tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
+            self.recordings.join(self.operations)
+            tasks.append(group.create_task(self.recordings.run(), name="recordings"))
+            self.dashboard = DashboardWing(
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+            )
+            self.watchers.append(self.dashboard.saved)
+            tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
             try:
                 yield
             finally:
                 self.ready = False
+                await self.operations.leave()
                 board.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await board
@@ -240,23 +256,51 @@ class House:
         return Desk(
             account_sid=self.account_sid,
             instance=self.instance,
-            lines=self.lines(),
+            lines=self.routing.lines,
             answers=Answers(self.settings.public_url, self.settings.media_url),
             switchboard=self.switchboard,
             factory=self._factory(),
             calls=self.calls,
             grants=GrantOffice(Grants(self.database)),
             saved=self._saved,
-            transfers={name: place.number for name, place in self.settings.transfers.items()},
+            transfers=self.routing.transfers,
             takeover=self._takeover,
+            router=self.routing.router,
+        )
+
+    def _operations(self, desk: Desk) -> Operations:
+        streams = StreamChange(desk.account_sid, desk.answers, desk.grants, self.rest.redirect, self._saved)
+        self.business.reach.press = streams.press
+        return Operations(
+            Parts(
+                settings=self.settings,
+                instance=self.instance,
+                switchboard=self.switchboard,
+                database=self.database,
+                calls=self.calls,
+                writer=self.writer,
+                rest=self.rest,
+                agents=self.agents,
+                streams=streams,
+            )
         )
 
     def routes(self) -> list[BaseRoute]:
         """The front door."""
         assert self.reception is not None
+        assert self.operations is not None
+        assert self.outbound is not None
         routes: list[BaseRoute] = []
-        routes += TwilioRoutes(self.reception, self.signature, self.account_sid).routes()
+        twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
+        self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks.update(self.outbound.hooks())
+        twilio.hooks["recording"] = self.recordings.carrier_update
+        routes += [*twilio.routes(), *self.outbound.routes()]
+        routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
+        routes += self.operations.routes()
+        if self.dashboard is not None:
+            routes += self.dashboard.routes()
         return routes
 
     def door(self) -> MediaDoor:
@@ -274,8 +318,12 @@ class House:
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
+            attach=self.recordings.attach,
         )
-        return MediaDoor(rules, self.switchboard.spawn)
+        door = MediaDoor(rules, self.switchboard.spawn)
+        if self.operations is not None:
+            self.operations.media_refused = door.refused
+        return door
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal has drained it."""
@@ -293,11 +341,12 @@ class House:
             self._server.handle_exit(signal.SIGTERM, None)
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
+        doors = {} if self.dashboard is None else self.dashboard.doors()
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
-            http=front_protocol(MEDIA_PATH, self.door().admit),
+            http=front_protocol(MEDIA_PATH, self.door().admit, doors),
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
             ws_per_message_deflate=False,
@@ -323,29 +372,8 @@ class House:
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 
     async def _drain(self) -> None:
+        if self.outbound is not None:
+            self.outbound.stop()
+        self.switchboard.leaving = True
+        await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
-
-
-def summary(record: CallRecord) -> dict[str, Any]:
-    """The canonical line of a call: no number in full, no word of what was said."""
-    body = record.public()
-    return {
-        "call_id": record.call_id,
-        "carrier_call_id": record.carrier_call_id,
-        "direction": body["direction"],
-        "person": masked(record.person),
-        "line": masked(record.line),
-        "agent": record.agent,
-        "status": body["status"],
-        "outcome": body["outcome"],
-        "duration_s": body["duration_s"],
-        "turns": len(record.turns),
-        "resumes": record.resumes,
-        "latency": {key: value for key, value in body["latency"].items() if not isinstance(value, list)},
-        **record.detail.get("counts", {}),
-    }
-
-
-def masked(number: str) -> str:
-    """A phone number by its last two digits."""
-    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

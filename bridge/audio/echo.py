@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numpy as np
-
-from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels, mulaw_samples
+from bridge.audio.level import power
+from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels
 
 SLOT: Final = 0.02  # s, one frame
 BEHIND: Final = 40  # slots: an echo of up to 300 ms, and the way to the phone and back
@@ -19,7 +18,7 @@ AHEAD: Final = 5  # slots: the phone may be ahead of our own account
 LONGEST: Final = 6500  # slots: 130 s, more than may ever be queued
 LEAST_LOSS: Final = 17.0  # dB: the worst lines return a voice 20 dB down; 3 for frames that do not line up
 MOST_LOSS: Final = 45.0  # dB: beyond this an echo is below the noise of any line
-SLACK: Final = 5.0  # dB that an echo may exceed the loudest one of the last seconds
+SLACK: Final = 3.0  # dB that an echo may exceed the loudest one of the last seconds
 AUDIBLE: Final = -40.0  # dB: sound below this teaches nothing about its echo
 
 
@@ -29,13 +28,12 @@ class Downlink:
     It plays in real time what it is given, from when it is given: as a carrier that buffers does.
     """
 
-    __slots__ = ("_levels", "_origin", "_rest", "_squares")
+    __slots__ = ("_levels", "_origin", "_rest")
 
     def __init__(self) -> None:
         self._levels = bytearray()  # dB above QUIETEST, one byte for each 20 ms from _origin on
         self._origin = 0.0
         self._rest = b""
-        self._squares = np.square(mulaw_samples())
 
     def queued(self, payload: bytes, now: float) -> None:
         """Mu-law sound of any length went to the phone, behind what was queued before."""
@@ -46,9 +44,8 @@ class Downlink:
         missing = self._slot(now) - len(self._levels)
         if missing > 0:
             self._levels.extend(bytes(missing))
-        frames = self._squares[np.frombuffer(sound, np.uint8, whole)].reshape(-1, FRAME).mean(axis=1)
-        room = max(0, LONGEST - len(self._levels))
-        self._levels.extend(round(decibels(float(power)) - QUIETEST) for power in frames[:room])
+        end = min(whole, max(0, LONGEST - len(self._levels)) * FRAME)
+        self._levels.extend(round(decibels(power(sound[at : at + FRAME])) - QUIETEST) for at in range(0, end, FRAME))
 
     def cleared(self, now: float) -> None:
         """What has not been played yet never will be."""
@@ -78,14 +75,14 @@ class Downlink:
 class EchoLoss:
     """How much quieter this line's echo is than what it is the echo of, learned while the agent speaks.
 
-    It starts from the worst line and trusts a better one after a second. The last half second is not believed yet: a
-    caller who begins to speak must not pass for a loud echo.
+    It starts from the worst line and trusts a better one after two seconds. The last one is not believed yet: a caller
+    who begins to speak must not pass for a loud echo. A block is longer than any echo takes to come.
     """
 
     __slots__ = ("_losses",)
 
     def __init__(self) -> None:
-        self._losses = Minimum(block=25, blocks=10, lag=1)  # 5 s in blocks of 0.5 s
+        self._losses = Minimum(block=50, blocks=5, lag=1)  # 5 s in blocks of 1 s
 
     def observe(self, heard: float, returned: float) -> None:
         """Both levels of the same 20 ms, in dB: the loudest that the phone played, and what came in."""

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.audio.g711 import mulaw_values
+
 FRAME: Final = 160  # samples of 20 ms at 8 kHz
 QUIETEST: Final = -96.0  # dB below full scale: one step of 16 bits, and what digital silence is taken for
 FULL_SCALE: Final = 32768.0
@@ -16,10 +18,8 @@ FULL_SCALE: Final = 32768.0
 
 @cache
 def mulaw_samples() -> NDArray[np.float32]:
-    """The 16-bit value of each of the 256 mu-law codes (ITU-T G.711, table 2), as float32, read-only."""
-    code = ~np.arange(256) & 0xFF
-    magnitude = ((((code & 15) << 3) + 132) << ((code >> 4) & 7)) - 132
-    values = np.where(code & 0x80, -magnitude, magnitude).astype(np.float32)
+    """``g711.mulaw_values`` as float32, for arithmetic that must not overflow: shape (256,), read-only."""
+    values = mulaw_values().astype(np.float32)
     values.flags.writeable = False
     return values
 

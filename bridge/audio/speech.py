@@ -18,12 +18,14 @@ from typing import Final, Protocol
 import numpy as np
 
 from bridge.audio.echo import EchoLoss
+from bridge.audio.level import power
 from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels, mulaw_samples
 from bridge.audio.voicing import Voicing
 
 RATE: Final = 8000  # Hz
 QUIET_LINE: Final = -66.0  # dB: no line's noise is taken for less; digital silence ends and the true noise begins
-FADE: Final = 0.5  # of a frame's evidence that a frame without voice takes away
+FADE_NOISY: Final = 0.05  # of a frame's evidence that a loud frame without voice takes away: an "s", a "t"
+FADE_QUIET: Final = 0.2  # of a frame's evidence that a quiet frame takes away
 PAUSE: Final = 25  # frames: after 500 ms without speech it has ended
 STRAY: Final = 5  # frames: after 100 ms of nothing an onset was not that of what follows
 WARM_UP: Final = (
@@ -49,9 +51,9 @@ class Profile:
 
 
 PROFILES: Final = {
-    Sensitivity.LOW: Profile(least=-40, above_noise=15, evidence=9),
-    Sensitivity.MEDIUM: Profile(least=-44, above_noise=12, evidence=6),
-    Sensitivity.HIGH: Profile(least=-48, above_noise=10, evidence=4),
+    Sensitivity.LOW: Profile(least=-37, above_noise=15, evidence=4.5),
+    Sensitivity.MEDIUM: Profile(least=-40, above_noise=12, evidence=3.5),
+    Sensitivity.HIGH: Profile(least=-44, above_noise=10, evidence=2.5),
 }
 
 
@@ -84,7 +86,7 @@ class _Vad(Protocol):
 def _vad() -> _Vad:
     import webrtcvad  # type: ignore[import-untyped]
 
-    vad: _Vad = webrtcvad.Vad(2)  # of 0 to 3, 3 misses most speech; mode 2 misses none that is over the noise
+    vad: _Vad = webrtcvad.Vad(2)  # of 0 (lets most pass) to 3: what it lets pass is judged again
     for _ in range(WARM_UP):
         vad.is_speech(bytes(2 * FRAME), RATE)
     return vad
@@ -94,7 +96,7 @@ class SpeechDetector:
     """Listens to one caller: mu-law at 8 kHz.
 
     While the agent's sound is unplayed, ``process`` hears every frame; at all other times ``track`` does, which costs a
-    third and only learns how noisy the line is. Changing from one to the other may happen at any frame.
+    half and only learns how noisy the line is. Changing from one to the other may happen at any frame.
     """
 
     def __init__(self, sensitivity: Sensitivity | str = Sensitivity.MEDIUM) -> None:
@@ -102,7 +104,7 @@ class SpeechDetector:
         self._samples = mulaw_samples()
         self._vad = _vad()
         self._voicing = Voicing()
-        self._noise = Minimum(block=25, blocks=6)  # 3 s: nobody speaks that long without a gap
+        self._noise = Minimum(block=25, blocks=8)  # 4 s: nobody speaks that long without a gap
         self._smooth = QUIETEST
         self._echo = EchoLoss()
         self._rest = b""
@@ -133,7 +135,7 @@ class SpeechDetector:
         self.reset()
         for frame in self._frames(payload):
             self._position += FRAME
-            self._learn(self._level(self._samples[np.frombuffer(frame, np.uint8)]))
+            self._learn(decibels(power(frame)))
 
     def reset(self) -> None:
         """Listen anew: speech that goes on is told again. What is known of the line is kept."""
@@ -154,12 +156,10 @@ class SpeechDetector:
         self._rest = sound[whole:]
         return [sound[at : at + FRAME] for at in range(0, whole, FRAME)]
 
-    @staticmethod
-    def _level(frame: np.typing.NDArray[np.float32]) -> float:
-        return decibels(float(frame @ frame) / FRAME)
-
     def _learn(self, level: float) -> None:
-        self._smooth += 0.25 * (level - self._smooth)  # over some 80 ms: one quiet frame is no pause
+        self._smooth += 0.1 * (
+            level - self._smooth
+        )  # over 200 ms: a room of voices has short pauses, and they are not its level
         self._noise.add(self._smooth)
 
     def _threshold(self, heard_level: float) -> float:
@@ -168,7 +168,7 @@ class SpeechDetector:
 
     def _hear(self, payload: bytes, heard_level: float) -> SpeechStarted | SpeechEnded | None:
         frame = self._samples[np.frombuffer(payload, np.uint8)]
-        level = self._level(frame)
+        level = decibels(power(payload))
         threshold = self._threshold(heard_level)
         self._position += FRAME
         self._learn(level)
@@ -180,17 +180,20 @@ class SpeechDetector:
         if self._began is None:
             self._began = self._position - FRAME
         self._silent = 0
+        if self.speaking:
+            self._voicing.skip(frame)  # known: only silence changes it
+            return None
         if self._voicing.voiced(frame):
             self._evidence += 1
         else:
-            self._evidence = max(0.0, self._evidence - FADE)
-        if self.speaking or self._evidence < self._profile.evidence:
+            self._evidence = max(0.0, self._evidence - FADE_NOISY)
+        if self._evidence < self._profile.evidence:
             return None
         self.speaking = True
         return SpeechStarted(began=self._began, at=self._position)
 
     def _quiet(self) -> SpeechEnded | None:
-        self._evidence = max(0.0, self._evidence - FADE)
+        self._evidence = max(0.0, self._evidence - FADE_QUIET)
         self._silent += 1
         if not self.speaking:
             if self._silent >= STRAY:

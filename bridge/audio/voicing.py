@@ -6,7 +6,7 @@ Three measures of a 32 ms window, all from one spectrum:
   P. Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993);
 * how much of it lies in its two strongest partials: a keypad tone (ITU-T Q.23) and the tones of call progress are
   nothing else, a vowel is more;
-* how much its spectrum has changed since the frame before: held tones, chords and mains hum do not change.
+* how much its spectrum has changed in 20 and in 40 ms: held tones, chords and mains hum do not change.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ LOWEST, HIGHEST = 13, 224  # bins: 203 to 3484 Hz, what a telephone carries
 SHORTEST, LONGEST = 24, 115  # lags in samples: 333 to 70 Hz
 LOBE: Final = 4  # bins to each side of a partial that are still it: the window's main lobe
 
-REPEATS: Final = 0.55  # noise and coughs stay below 0.5 in 99 frames of 100, vowels above 0.8
+REPEATS: Final = 0.6  # noise and coughs stay below in 99 frames of 100, vowels are above 0.8
 TONAL: Final = 0.95  # of the energy in two partials: keypad tones 0.99 and more, vowels rarely over 0.9
-STEADY: Final = 0.02  # change of the spectrum's shape, 0 to 1: tones 0.00, vowels 0.03 and more
+KEYED: Final = 0.7  # of the energy in the two tones of a key, the rest being noise
+KEY_LOW = frozenset({44, 45, 49, 50, 54, 55, 60, 61})  # bins of 697, 770, 852 and 941 Hz, ITU-T Q.23
+KEY_HIGH = frozenset({77, 78, 85, 86, 94, 95, 104, 105})  # bins of 1209, 1336, 1477 and 1633 Hz
+STEADY: Final = 0.03  # change of the spectrum's shape, 0 to 1: tones 0.00, vowels 0.03 and more
 
 
 @cache
 def _shape() -> NDArray[np.float32]:
-    return np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
+    return np.asarray(np.hanning(WINDOW + 2)[1:-1], np.float32)
 
 
 @cache
@@ -44,50 +47,54 @@ def _lags() -> NDArray[np.float32]:
     own = np.fft.irfft(np.square(np.abs(np.fft.rfft(_shape(), SIZE))))
     lags = np.arange(SHORTEST, LONGEST + 1)
     bins = np.arange(LOWEST, HIGHEST + 1)
-    table = np.cos(2 * np.pi * np.outer(bins, lags) / SIZE) / (own[lags] / own[0])
-    return table.astype(np.float32)
+    return np.asarray(np.cos(2 * np.pi * np.outer(bins, lags) / SIZE) / (own[lags] / own[0]), np.float32)
 
 
 class Voicing:
-    """Tells the voiced frames of one line's sound. It remembers the frame before."""
+    """Tells the voiced frames of one line's sound. It remembers the two frames before."""
 
-    __slots__ = ("_before", "_lags", "_shape", "_spectrum")
+    __slots__ = ("_before", "_earlier", "_lags", "_shape", "_spectrum")
 
     def __init__(self) -> None:
         self._before = np.zeros(WINDOW - FRAME, np.float32)
         self._spectrum: Spectrum | None = None
+        self._earlier: Spectrum | None = None
         self._shape = _shape()
         self._lags = _lags()
 
     def skip(self, frame: NDArray[np.float32]) -> None:
         """A frame that need not be judged."""
         self._before = frame[2 * FRAME - WINDOW :]
-        self._spectrum = None
+        self._earlier = self._spectrum = None
 
     def voiced(self, frame: NDArray[np.float32]) -> bool:
         """True for a frame of 160 samples in which somebody's voice sounds."""
         window = np.concatenate((self._before, frame))
         window *= self._shape
         bins = np.fft.rfft(window, SIZE)[LOWEST : HIGHEST + 1]
-        power: Spectrum = bins.real**2 + bins.imag**2
-        before, self._spectrum = self._spectrum, power
+        power = np.asarray(bins.real**2 + bins.imag**2, np.float32)
+        earlier, before = self._earlier, self._spectrum
+        self._earlier, self._spectrum = before, power
         self._before = frame[2 * FRAME - WINDOW :]
         energy = float(power.sum())
         if energy <= 0 or float((power @ self._lags).max()) < REPEATS * energy:
             return False
-        return not (self._steady(power, before) or self._tonal(power, energy))
+        return not (self._steady(power, before) or self._steady(power, earlier) or self._tonal(power, energy))
 
     def _steady(self, power: Spectrum, before: Spectrum | None) -> bool:
-        """The shape is that of the frame before; the loudness does not matter."""
+        """The shape is that of an earlier frame; the loudness does not matter."""
         if before is None:
             return False
         alike = float(np.sqrt(power * before).sum())
         return alike > (1 - STEADY) * float(np.sqrt(power.sum() * before.sum()))
 
     def _tonal(self, power: Spectrum, energy: float) -> bool:
-        """Next to nothing is left without the two strongest partials."""
+        """Next to nothing is left without the two strongest partials; or little, and they are those of a key."""
         rest = power.copy()
+        peaks = set()
         for _ in range(2):
             peak = int(rest.argmax())
+            peaks.add(peak + LOWEST)
             rest[max(0, peak - LOBE) : peak + LOBE + 1] = 0
-        return float(rest.sum()) < (1 - TONAL) * energy
+        keyed = not (peaks.isdisjoint(KEY_LOW) or peaks.isdisjoint(KEY_HIGH))
+        return float(rest.sum()) < (1 - (KEYED if keyed else TONAL)) * energy

@@ -61,7 +61,7 @@ def agent_ready(call: Call, event: e.AgentReady, now: float) -> list[e.Order]:
     call.connecting = False
     call.agent = Leg.OPEN
     call.gate = StaleGate(dropped=call.gate.dropped)
-    call.turns.agent_gone()
+    call.turns.agent_changed()
     call.problem = None
     call.last_sign = now
     call.candidates.ready()

@@ -7,6 +7,7 @@ from typing import Final
 from bridge.call import events as e
 from bridge.call.agent_leg import agent_left, attempt_failed, recover
 from bridge.call.ending import cut_off
+from bridge.call.interruption import Source, Verdict
 from bridge.call.state import PROMPT_TURN, Call, Leg
 from bridge.errors import Reason
 
@@ -17,7 +18,7 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     """The agent's sound goes to the phone as it comes, unless it belongs to a turn that was interrupted."""
     if call.agent is not Leg.OPEN or call.downlink is None:
         return []
-    call.garbage["agent"].good()
+    call.agent_garbage.good()
     call.problem = None
     call.last_sign = now
     if not call.gate.admits(event.event_id, now):
@@ -25,11 +26,15 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     sound = call.downlink.process(event.payload)
     if not sound:
         return []
-    answered(call, now)
+    if call.listening.ended_at is not None or call.record.latency.first_word_ms is None:
+        answered(call, now)
+    call.reassured = False
     turn = call.turns.agent_sound(int(now * 1000))
-    call.policy.agent_sound(turn, now)
-    orders: list[e.Order] = list(call.playback.offer(sound, turn, now))
-    return orders + call.watch(now) if call.phone is Leg.OPEN else orders
+    call.policy.sounding(now, unplayed=call.playback.unplayed(now))
+    orders = call.play(sound, turn, now)
+    if event.event_id is not None:
+        call.ids.append((call.playback.offered, event.event_id))
+    return orders
 
 
 def answered(call: Call, now: float) -> None:
@@ -42,7 +47,6 @@ def answered(call: Call, now: float) -> None:
         if len(latency.response_ms) < MAX_LATENCIES:
             latency.response_ms.append(round((now - ended) * 1000, 1))
         call.listening.forget()
-    call.reassured = False
 
 
 def agent_text(call: Call, event: e.AgentText, now: float) -> list[e.Order]:
@@ -62,7 +66,7 @@ def agent_text_corrected(call: Call, event: e.AgentTextCorrected, now: float) ->
 def caller_text(call: Call, event: e.CallerText, now: float) -> list[e.Order]:
     """What the caller said. Where nobody else reports interruptions, words over unplayed sound are one."""
     call.last_sign = now
-    orders = _decide(call, "transcript", None, now) if event.text.strip() else []
+    orders = interruption(call, Source.TEXT, now, text=event.text)
     call.turns.caller_text(event.text, int(now * 1000), final=event.final)
     return [*orders, e.Save()] if event.final else orders
 
@@ -78,20 +82,29 @@ def agent_turn_complete(call: Call, event: e.AgentTurnComplete, now: float) -> l
 def agent_interrupted(call: Call, event: e.AgentInterrupted, now: float) -> list[e.Order]:
     """The agent heard the caller speak over it."""
     call.last_sign = now
-    if call.gate.outdated(event.event_id):
+    if outdated(call, event.event_id, now):
         call.ignored["outdated_interruption"] = call.ignored.get("outdated_interruption", 0) + 1
         return []
-    return _decide(call, "agent", event.event_id, now)
+    return interruption(call, Source.AGENT, now, event_id=event.event_id)
 
 
-def speech_detected(call: Call, event: e.SpeechDetected, now: float) -> list[e.Order]:
-    """The bridge heard the caller speak over the agent."""
-    return _decide(call, "local", None, now)
+def outdated(call: Call, event_id: int | None, now: float) -> bool:
+    """An interruption that comes too late: all that the caller has yet to hear is newer. It must not cut a reply."""
+    heard = call.playback.heard(now)
+    while call.ids and call.ids[0][0] <= heard:
+        call.ids.popleft()
+    return event_id is not None and bool(call.ids) and all(each > event_id for _, each in call.ids)
 
 
-def _decide(call: Call, source: str, event_id: int | None, now: float) -> list[e.Order]:
+def interruption(
+    call: Call, source: Source, now: float, *, event_id: int | None = None, text: str = "", took: float | None = None
+) -> list[e.Order]:
+    """Somebody reports that the caller speaks over the agent. ``took``: seconds since the caller began, where known."""
     unplayed = call.playback.unplayed(now)
-    if not call.policy.decide(source, unplayed=unplayed, now=now).accepted:
+    verdict = call.policy.decide(source, now, unplayed=unplayed, text=text)
+    # What the agent itself cut off is stale and must be cleared even where by our account nothing is left of it.
+    cut_by_agent = source is Source.AGENT and verdict in (Verdict.UNHEARD, Verdict.REPEATED)
+    if not verdict and not cut_by_agent:
         return []
     heard = {
         turn: call.playback.fraction_heard(turn, now) or 0.0
@@ -99,22 +112,26 @@ def _decide(call: Call, source: str, event_id: int | None, now: float) -> list[e
         if turn != PROMPT_TURN
     }
     orders: list[e.Order] = list(call.playback.clear(now))
+    call.ids.clear()
     if call.downlink is not None:
         call.downlink.reset()
-    if source == "agent" or call.gate.numbered:
+    if source is Source.AGENT or call.gate.numbered:
         call.gate.interrupted(event_id)
-    if source != "agent" and call.agent is Leg.OPEN and call.gate.in_turn:
+    elif call.agent is Leg.OPEN and call.gate.in_turn:
+        call.gate.told_to_stop(now)
+    if source is not Source.AGENT and call.agent is Leg.OPEN and call.gate.in_turn:
         orders.append(e.SendInterrupt())
-        if not call.gate.numbered:
-            call.gate.told_to_stop(now)
     call.turns.interrupted(heard)
+    if not verdict:
+        return [*orders, e.Save()]
     onset = call.listening.onset_at
-    facts: dict[str, object] = {"by": source, "unplayed": unplayed}
-    if onset is not None and unplayed and call.listening.speaking(now):
-        took = round((now - onset) * 1000, 1)
-        facts["took_ms"] = took
+    if took is None and onset is not None and call.listening.speaking(now):
+        took = now - onset
+    facts: dict[str, object] = {"by": str(source)}
+    if took is not None:
+        facts["took_ms"] = round(took * 1000, 1)
         if len(call.record.latency.interruption_ms) < MAX_LATENCIES:
-            call.record.latency.interruption_ms.append(took)
+            call.record.latency.interruption_ms.append(round(took * 1000, 1))
     call.note("interruption", now, **facts)
     return [*orders, e.Save()]
 

@@ -97,7 +97,7 @@ def close(call: Call, reason: Reason, now: float, *, status: Status | None = Non
     if leaving.target:
         record.detail["target"] = leaving.target
     record.detail["counts"] = {
-        "interruptions": call.policy.counts(),
+        "interruptions": call.policy.account(),
         "stale_chunks": call.gate.dropped,
         "dropped_samples": call.playback.dropped,
         "bad_messages": {side: count.total for side, count in call.garbage.items()},
@@ -115,13 +115,16 @@ def _unheard(call: Call, now: float) -> list[tuple[int, float]]:
 def end_requested(call: Call, event: e.EndRequested, now: float) -> list[e.Order]:
     """Operator, tool, drain or dialler wants the call to end."""
     if call.phone is Leg.PENDING:
-        status = Status.CANCELED if event.reason in (Reason.OPERATOR_HANGUP, Reason.CANCELED) else Status.FAILED
-        return close(call, event.reason, now, status=status)
+        call.leaving = Leaving(event.reason, event.then)
+        if event.reason in (Reason.OPERATOR_HANGUP, Reason.CANCELED):
+            return close(call, event.reason, now, status=Status.CANCELED)
+        answered = event.reason in (Reason.MACHINE_HANGUP, Reason.MESSAGE_LEFT)
+        return close(call, event.reason, now, status=Status.COMPLETED if answered else Status.FAILED)
     if event.after_words:
         return [*call.say(event.prompt, now), *leave(call, Leaving(event.reason, "hangup"), now)]
     if event.prompt:
         return cut_off(call, event.reason, event.prompt, now)
-    call.leaving = Leaving(event.reason, "hangup")
+    call.leaving = Leaving(event.reason, event.then)
     return close(call, event.reason, now)
 
 

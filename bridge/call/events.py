@@ -298,12 +298,13 @@ class Garbage(Event, frozen=True):
 class EndRequested(Event, frozen=True):
     """Somebody wants the call to end: operator, tool, drain, dialler. ``prompt``: spoken before; "" for none.
 
-    ``after_words``: what is queued at the phone is heard first.
+    ``after_words``: what is queued at the phone is heard first. ``then``: as in ClosePhone, where nothing is spoken before.
     """
 
     reason: Reason
     after_words: bool = False
     prompt: str = ""
+    then: str = "hangup"
 
 
 class TransferRequested(Event, frozen=True):
@@ -315,12 +316,6 @@ class TransferRequested(Event, frozen=True):
 
 class Superseded(Event, frozen=True):
     """Another instance has the call's stream: this one lets go of it and of its record."""
-
-
-class SpeechDetected(Event, frozen=True):
-    """The bridge itself heard the caller begin to speak while the agent's sound was unplayed."""
-
-    confidence: float = 1.0
 
 
 # ---------------------------------------------------------------- orders that no translator sees
@@ -341,7 +336,7 @@ class DropAgent(Order, frozen=True):
 
 
 class ClosePhone(Order, frozen=True):
-    """Close the media stream; the carrier then asks what follows: ``then`` is hangup, fallback or transfer."""
+    """Close the media stream; the carrier then asks what follows: ``then`` is hangup, fallback, transfer or message."""
 
     then: str
     target: str = ""

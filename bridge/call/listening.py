@@ -8,6 +8,7 @@ LOUD: Final = 400.0  # mean absolute amplitude of 16-bit samples, about -38 dBFS
 OVER_FLOOR: Final = 4.0  # times the noise floor
 QUIET_S: Final = 0.3  # so much silence ends an utterance
 SPEECH_S: Final = 0.3  # so much loudness makes one
+ONSET_S: Final = 0.06  # so much may be the beginning of one
 ASKED_S: Final = 2.0  # so much silence after speech: the caller waits for an answer
 FLOOR_RISE: Final = 1.004  # a frame, so that a louder line becomes the new silence within seconds
 
@@ -34,16 +35,17 @@ class Listening:
                 self._loud_s = 0.0
             self._last_loud = now
             self._loud_s += seconds
-            if self._loud_s >= SPEECH_S:
+            if self._loud_s >= ONSET_S:
                 self.onset_at = self._onset
+            if self._loud_s >= SPEECH_S:
                 self.ended_at = now
                 self.spoken_s += seconds
         # Minimum following: down at once, up slowly.
         self._floor = max(level, 10.0) if level < self._floor else min(self._floor * FLOOR_RISE, 500.0)
 
     def speaking(self, now: float) -> bool:
-        """An utterance is in progress."""
-        return self.ended_at is not None and now - self._last_loud <= QUIET_S
+        """An utterance is in progress, or may be."""
+        return now - self._last_loud <= QUIET_S
 
     def unanswered_since(self, now: float) -> float | None:
         """When the caller first stopped speaking and waited; None where all was answered, or the caller goes on speaking."""

@@ -27,8 +27,6 @@ from bridge.call.record import CallRecord
 from bridge.call.state import JOURNAL, Call, Leg
 from bridge.errors import Reason
 
-PREWARM_S: Final = 10.0  # an agent's session is given back when no stream has come by then
-
 Rule = Callable[[Call, Any, float], list[e.Order]]
 Alarm = Callable[[Call, float], list[e.Order]]
 
@@ -56,7 +54,6 @@ RULES: Final[dict[type[e.Event], Rule]] = {
     e.AgentToolCall: conversation.agent_tool_call,
     e.AgentExpired: conversation.agent_expired,
     e.AgentProblem: conversation.agent_problem,
-    e.SpeechDetected: conversation.speech_detected,
     e.Garbage: conversation.garbled,
     e.EndRequested: ending.end_requested,
     e.TransferRequested: ending.transfer_requested,
@@ -104,20 +101,29 @@ class CallMachine:
         if call.plan.resumed:
             call.say("one_moment", now)
         if call.plan.prewarm:
-            orders.append(e.StartTimer("prewarm", PREWARM_S))
+            orders.append(e.StartTimer("prewarm", call.plan.prewarm_hold_s))
             orders += agent_leg.try_agent(call, call.candidates.first(now), now)
         return orders
 
     def handle(self, event: e.Event, now: float) -> list[e.Order]:
         """What follows from ``event``. Total: unknown and late ones are counted or ignored."""
         call = self.call
-        kind = type(event)
         if call.over:
             return []
-        if kind is e.PhoneAudio:
-            return phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
-        if kind is e.AgentAudio:
-            return conversation.agent_audio(call, event, now)  # type: ignore[arg-type]
+        kind = type(event)
+        if kind is e.PhoneAudio:  # fifty times a second, as is the next: ahead of the rest
+            orders = phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
+        elif kind is e.AgentAudio:
+            orders = conversation.agent_audio(call, event, now)  # type: ignore[arg-type]
+        else:
+            orders = self._orders(event, now)
+        if call.ear is not None:
+            call.ear.sent(orders, now)
+        return orders
+
+    def _orders(self, event: e.Event, now: float) -> list[e.Order]:
+        call = self.call
+        kind = type(event)
         if isinstance(event, e.TimedOut):
             alarm = ALARMS.get(event.name)
             orders = [] if alarm is None else alarm(call, now)

@@ -8,11 +8,14 @@ from typing import Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.agent_leg import try_agent
+from bridge.call.conversation import interruption
 from bridge.call.ending import close, drain, drained, drop_agent, give_up
+from bridge.call.interruption import Source
 from bridge.call.record import Status
 from bridge.call.state import Call, Leg
 from bridge.errors import Reason
 
+RATE: Final = TELEPHONE.rate
 STREAM_S: Final = 60.0  # the life of a stream's grant: later no stream can come
 HANGUP_GRACE_S: Final = 0.4  # after an orderly stop: a carrier that merely replaces the stream says so at once
 AGENT_PATIENCE_S: Final = 1.8  # a lost stream: the agent is kept this long for the carrier to ask what follows
@@ -26,21 +29,29 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     """The caller's sound goes to the agent as it comes; it is kept while there is none."""
     payload = event.payload
     call.last_media = now
-    call.garbage["phone"].good()
+    call.phone_garbage.good()
     if not payload:
         return []
-    call.listening.frame(call.plan.level(payload), len(payload) / TELEPHONE.rate, now)
+    call.listening.frame(call.plan.level(payload), len(payload) / RATE, now)
+    orders: list[e.Order] = []
+    if call.ear is not None:
+        unplayed = call.playback.unplayed(now)
+        told = call.ear.hears(payload, now, listening=call.policy.listening(now, unplayed=unplayed))
+        if told is not None:
+            orders = interruption(call, Source.SPEECH, now, took=told.delay)
     if call.uplink is None or call.agent is not Leg.OPEN:
         call.hold(payload)
-        return []
+        return orders
     if call.chunk_bytes > len(payload) or call.chunk:
         call.chunk += payload
         if len(call.chunk) < call.chunk_bytes:
-            return []
+            return orders
         payload = bytes(call.chunk)
         call.chunk.clear()
     sound = call.uplink.process(payload)
-    return [e.SendAudio(sound)] if sound else []
+    if not sound:
+        return orders
+    return [*orders, e.SendAudio(sound)] if orders else [e.SendAudio(sound)]
 
 
 def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:
@@ -96,9 +107,9 @@ def phone_reached(call: Call, event: e.PhoneReached, now: float) -> list[e.Order
 
 
 def mark_time(call: Call, now: float) -> list[e.Order]:
-    """The last sound sent gets its mark."""
+    """The last sound sent gets its mark. While sound keeps coming, its own regular marks do: one message less in ten."""
     call.mark_timer = False
-    orders: list[e.Order] = list(call.playback.mark(now))
+    orders: list[e.Order] = [] if call.playback.flowing(now) else list(call.playback.mark(now))
     return orders + call.watch(now)
 
 

@@ -34,10 +34,12 @@ class CallPlan:
     level: Callable[[bytes], float]  # mean absolute amplitude of mu-law sound
     prompts: Mapping[str, bytes] = field(default_factory=dict)  # name -> mu-law at 8 kHz
     prewarm: bool = True
+    prewarm_hold_s: float = 10.0  # then a session for which no stream has come is given back
     has_fallback: bool = False
     start_timeout_s: float = 4.0
     max_duration_s: float = 14_400.0  # Twilio's own limit for a call
     uplink_chunk_ms: int = 20
+    sensitivity: str = "medium"  # of the bridge's own ear: low, medium, high
     resumed: bool = False  # there is a conversation to go on with, from another process
 
 

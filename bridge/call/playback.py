@@ -57,12 +57,14 @@ class Playback:
         self._offered = 0  # sent plus waiting
         self._confirmed = 0
         self._confirmed_at = 0.0
+        self._sent_at = -1e9  # when something was last sent
         self._ends_at = 0.0  # when what was sent has been played, if all goes well
         self._flight: deque[tuple[int, bytes]] = deque()  # (position of its end, sound), not yet confirmed
         self._waiting: deque[bytes] = deque()
         self._marks: dict[str, tuple[int, float]] = {}  # name -> (position, due)
         self._mark_number = 0
         self._marked = 0  # position of the newest mark
+        self._cleared = 0  # what was offered when the queue was last cleared: nothing since, nothing to clear
         self._spans: deque[Span] = deque(maxlen=64)
 
     # -------------------------------------------------------- sound in
@@ -77,8 +79,9 @@ class Playback:
             return []
         start = self._offered
         self._offered += len(sound)
-        if self._spans and self._spans[-1].turn == turn and self._spans[-1].end == start:
-            self._spans[-1].end = self._offered
+        span = self._spans[-1] if self._spans else None
+        if span is not None and span.turn == turn and span.end == start:
+            span.end = self._offered
         else:
             self._spans.append(Span(turn, start, self._offered))
         if self._open and not self._waiting and len(sound) <= min(self._room(now), MAX_PIECE):
@@ -123,8 +126,10 @@ class Playback:
     def _send(self, sound: bytes, now: float) -> list[PhoneOrder]:
         if self._clock_only:
             self._confirm(self._position(now), now)
-        self._sent += len(sound)
-        self._ends_at = max(self._ends_at, now) + len(sound) / RATE
+        size = len(sound)
+        self._sent += size
+        self._sent_at = now
+        self._ends_at = (max(now, self._ends_at)) + size / RATE
         self._flight.append((self._sent, sound))
         if self._sent - self._marked >= MARK_SPACING:
             return [PlayAudio(sound), *self.mark(now)]
@@ -136,6 +141,10 @@ class Playback:
     def unmarked(self) -> bool:
         """Something was sent that no mark follows yet, and one should."""
         return self._marked < self._sent and not self._clock_only
+
+    def flowing(self, now: float) -> bool:
+        """Something was sent a moment ago, and more will follow by all appearances."""
+        return now - self._sent_at < MARK_AFTER_S / 2
 
     @property
     def by_clock(self) -> bool:
@@ -203,6 +212,11 @@ class Playback:
         since = int(max(now - self._confirmed_at, 0.0) * RATE)
         return max(min(playable, self._confirmed + since), self._confirmed)
 
+    @property
+    def offered(self) -> int:
+        """Samples that were queued so far, here or at the carrier."""
+        return self._offered
+
     def heard(self, now: float) -> int:
         """Samples that the caller has heard, as well as we know."""
         return self._position(now)
@@ -222,6 +236,8 @@ class Playback:
 
     def unplayed(self, now: float) -> bool:
         """The caller is still hearing us, or will."""
+        if (self._ends_at - now) * RATE >= 1 and self._confirmed < self._sent:  # time alone says so
+            return True
         return bool(self._waiting) or self._position(now) < self._sent
 
     def left(self, now: float) -> float:
@@ -257,9 +273,10 @@ class Playback:
         self._waiting.clear()
         self._forget_flight(now)
         # Positions go on from what was sent, so that spans of the cut turns keep their length.
-        self._sent = self._confirmed = self._marked = self._offered
+        fresh = self._offered != self._cleared
+        self._sent = self._confirmed = self._marked = self._cleared = self._offered
         self.clears += 1
-        return [ClearAudio()] if self._open else []
+        return [ClearAudio()] if self._open and fresh else []
 
     def _unheard(self, now: float) -> list[bytes]:
         position = self._position(now)

@@ -72,7 +72,7 @@ class AgentStream(Protocol):
         ...
 
     def closed(self, code: int, detail: str) -> Sequence[AgentEvent]:
-        """What it means that the socket was closed with ``code``: AgentClosed last, AgentProblem before it where that is a fault."""
+        """What it means that the socket was closed with ``code``: AgentClosed last, before it AgentProblem if it is a fault."""
         ...
 
 

@@ -28,17 +28,13 @@ class StaleGate:
 
     def admits(self, event_id: int | None, now: float) -> bool:
         """Is this sound to be heard? Ask once for every chunk, in order of arrival."""
-        if now < self._muted_until:
+        if event_id is not None and (self._highest is None or event_id > self._highest):
+            self._highest = event_id
+        stale = event_id is not None and self._first_fresh is not None and event_id < self._first_fresh
+        if stale or now < self._muted_until:
             self.dropped += 1
             return False
         self._turn_complete = False
-        if event_id is None:
-            return True
-        if self._first_fresh is not None and event_id < self._first_fresh:
-            self.dropped += 1
-            return False
-        if self._highest is None or event_id > self._highest:
-            self._highest = event_id
         return True
 
     def interrupted(self, event_id: int | None) -> None:
@@ -50,10 +46,6 @@ class StaleGate:
             event_id = self._highest + 1
         if self._first_fresh is None or event_id > self._first_fresh:
             self._first_fresh = event_id
-
-    def outdated(self, event_id: int | None) -> bool:
-        """An interruption with this id has come too late: sound of a later turn was admitted since."""
-        return event_id is not None and self._highest is not None and event_id < self._highest
 
     def told_to_stop(self, now: float) -> None:
         """The agent was sent SendInterrupt and will say when the turn is complete."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.candidates import Attempt, Candidates
+from bridge.call.ear import Ear
 from bridge.call.garbage import GarbageCount
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.listening import Listening
@@ -24,6 +25,7 @@ MAX_HELD: Final = 40_000  # bytes, 5 s of the caller's sound, kept while an agen
 PROMPT_TURN: Final = -1  # the turn number of what the bridge itself says
 RELEASE_S: Final = 1.0  # without marks, what is held back is looked at this often
 JOURNAL: Final = 400
+MAX_IDS: Final = 8000  # 150 s of sound in chunks of 20 ms: more than can be queued
 
 
 class Leg(StrEnum):
@@ -60,8 +62,14 @@ class Call:
         self.turns = Turns(record)
         self.listening = Listening()
         self.gate = StaleGate()
+        self.ids: deque[tuple[int, int]] = deque(
+            maxlen=MAX_IDS
+        )  # of the agent's sound: (position of its end, event id)
+        self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
-        self.garbage = {"phone": GarbageCount(), "agent": GarbageCount()}
+        self.phone_garbage = GarbageCount()
+        self.agent_garbage = GarbageCount()
+        self.garbage = {"phone": self.phone_garbage, "agent": self.agent_garbage}
         self.ignored: dict[str, int] = {}
         self.uplink: Conversion | None = None
         self.downlink: Conversion | None = None
@@ -117,14 +125,20 @@ class Call:
                 orders.append(e.StartTimer("overdue", due))
         return orders
 
+    def play(self, sound: bytes, turn: int, now: float) -> list[e.Order]:
+        """Queue mu-law sound for the phone, behind what is queued."""
+        orders: list[e.Order] = list(self.playback.offer(sound, turn, now))
+        if self.phone is not Leg.OPEN or (self.mark_timer and self.watching and not self.playback.by_clock):
+            return orders  # nobody to play it to, or both timers run already: nearly every frame
+        return orders + self.watch(now)
+
     def say(self, prompt: str, now: float) -> list[e.Order]:
-        """The bridge itself speaks, behind what is queued."""
+        """The bridge itself speaks."""
         clip = self.plan.prompts.get(prompt)
         if not clip:
             return []
         self.note("prompt", now, name=prompt)
-        orders: list[e.Order] = list(self.playback.offer(clip, PROMPT_TURN, now))
-        return orders + self.watch(now)
+        return self.play(clip, PROMPT_TURN, now)
 
     def tail(self, now: float) -> list[e.Order]:
         """What the filter still holds of the agent's last sound."""

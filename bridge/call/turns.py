@@ -41,6 +41,12 @@ class Turns:
         else:
             turn.text = text[:MAX_TEXT] if final else _joined(turn.text, text)
 
+    def agent_changed(self) -> None:
+        """Another agent, or another session, has the call: what it says is a turn of its own."""
+        self._open_agent = None
+        self._open_caller = None
+        self._cut = None
+
     def agent_corrected(self, original: str, corrected: str) -> None:
         """The agent's own account of what of an interrupted turn was said."""
         for turn in reversed(list(self._agent.values())):
@@ -58,7 +64,10 @@ class Turns:
         turn.text = text[:MAX_TEXT] if final else _joined(turn.text, text)
         if final:
             self._open_caller = None
-            self._open_agent = None
+            if self._open_agent is not None and not self._open_agent.text:
+                # An agent that sends no texts: what it says next answers these words. One that does begins its next
+                # turn with its text, and may go on speaking over a caller who only says "yes".
+                self._open_agent = None
 
     def complete(self, caller_text: str, agent_text: str, at_ms: int) -> None:
         """Both texts of an exchange in full, once the agent has finished it."""
@@ -87,11 +96,6 @@ class Turns:
                 turn.heard = words_heard(turn.text, fraction)
                 self._cut = (turn, fraction)
         self._open_agent = None
-
-    def agent_gone(self) -> None:
-        """Another agent (or the same one anew) has the call: what it says is no part of what was said before."""
-        self._open_agent = None
-        self._cut = None
 
     def _fill_cut(self, text: str) -> None:
         if self._cut is not None:

@@ -22,6 +22,8 @@ class SessionFactory:
     convert: Callable[[AudioFormat, AudioFormat], Conversion]
     level: Callable[[bytes], float]
     prompts: Mapping[str, bytes]
+    prewarm_hold_s: float = 10.0
+    prepare: Callable[[CallSession], None] | None = None  # what comes before everything else in a new call
 
     def make(
         self,
@@ -31,6 +33,7 @@ class SessionFactory:
         agent: str | None = None,
         variables: Mapping[str, str | int | float | bool] | None = None,
         overrides: Mapping[str, str] | None = None,
+        prewarm: bool = True,
         resumed: bool = False,
     ) -> CallSession:
         """A session for a call that was admitted. ``resumed``: its record holds what was said in another process."""
@@ -41,20 +44,25 @@ class SessionFactory:
             convert=self.convert,
             level=self.level,
             prompts=self.prompts,
-            prewarm=rules.prewarm,
+            prewarm=rules.prewarm and prewarm,
+            prewarm_hold_s=self.prewarm_hold_s,
             has_fallback=line.has_fallback,
             start_timeout_s=rules.start_timeout_s,
             max_duration_s=line.max_duration_s,
             uplink_chunk_ms=rules.uplink_chunk_ms,
+            sensitivity=rules.sensitivity,
             resumed=resumed,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
-        return CallSession(
+        session = CallSession(
             record,
             plan,
-            InterruptionPolicy(rules.barge_in),
+            InterruptionPolicy(rules.barge_in, sensitivity=rules.sensitivity, guard_ms=rules.guard_ms),
             self.surroundings,
             variables={**line.variables, **(variables or {})},
             brief_overrides=overrides,
             age_s=max(age, 0.0),
         )
+        if self.prepare is not None and not resumed:
+            self.prepare(session)
+        return session

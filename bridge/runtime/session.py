@@ -76,7 +76,9 @@ class CallSession:
         self._surroundings = surroundings
         self._link: AgentLink | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._decide = self.machine.handle
         self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._t0 = self._loop.time() - age_s
         self._group: asyncio.TaskGroup | None = None
         self._probe: asyncio.TimerHandle | None = None
@@ -133,7 +135,9 @@ class CallSession:
     def handle(self, event: e.Event) -> None:
         """Something happened: let the machine decide and do what it orders."""
         try:
-            self._do(self.machine.handle(event, self._loop.time() - self._t0))
+            perform = self._perform
+            for order in self._decide(event, self._time() - self._t0):
+                perform[type(order)](order)
         except Exception:
             # Our own bug. It must end this call, loudly, and no other: a callback has nobody above it to raise to.
             log.exception("call_failed", call_id=self.record.call_id, event_type=type(event).__name__)

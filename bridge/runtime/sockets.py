@@ -72,6 +72,7 @@ class Socket(picows.WSListener):
         self._parts_text = False
         self._paused = False
         self._closed = False
+        self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
         self._epilogue: asyncio.Task[None] | None = None
@@ -81,15 +82,30 @@ class Socket(picows.WSListener):
     def on_ws_connected(self, transport: Any) -> None:
         """The handshake is done."""
         self._transport = transport
+        if self._abandoned:
+            self.abort()
+
+    def abandon(self) -> None:
+        """Whoever wanted it has given up waiting: the library goes on with the handshake, and ends in a cut."""
+        self._abandoned = True
+        self.receiver = None
+        self.abort()
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
         kind = frame.msg_type
-        if kind is TEXT or kind is BINARY:
+        if kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
+            message = frame.get_payload_as_bytes()
+            receiver = self.receiver
+            if receiver is not None and message.isascii():
+                receiver.received(message)
+            else:
+                self._deliver(message, text=True)
+        elif kind is TEXT or kind is BINARY:
             if self._parts:
                 self._refuse(1002, "a new message before the last fragment")
             elif frame.fin:
-                self._deliver(frame.get_payload_as_bytes(), kind is TEXT)
+                self._deliver(frame.get_payload_as_bytes(), text=kind is TEXT)
             else:
                 self._parts_text = kind is TEXT
                 self._parts_size = 0
@@ -102,7 +118,7 @@ class Socket(picows.WSListener):
             if frame.fin and self._parts:
                 message = b"".join(self._parts)
                 self._parts.clear()
-                self._deliver(message, self._parts_text)
+                self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
@@ -166,7 +182,7 @@ class Socket(picows.WSListener):
 
     # ---- within
 
-    def _deliver(self, message: bytes, text: bool) -> None:
+    def _deliver(self, message: bytes, *, text: bool) -> None:
         receiver = self.receiver
         if not text:
             if receiver is not None:
@@ -253,10 +269,14 @@ async def connect(
                 max_redirects=0,
                 read_buffer_init_size=4096,
             )
+    except asyncio.CancelledError:
+        socket.abandon()
+        raise
     except picows.WSInvalidStatusError as error:
         status = int(error.response.status) if error.response is not None else 0
         raise refusal(status) from None
     except TimeoutError:
+        socket.abandon()
         raise AgentFailure(
             "the agent's socket did not open in time",
             reason=Reason.AGENT_TIMEOUT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,8 @@ from bridge.errors import Reason
 from bridge.runtime.lag import LoopLag
 from bridge.runtime.session import CallSession
 
+HOUR_S: Final = 3600.0
+MAX_CALLERS: Final = 10_000  # whose calls of the last hour are remembered
 FAREWELL_S: Final = 12.0  # what the farewell prompt may take after the drain's deadline
 
 log = structlog.get_logger("bridge.switchboard")
@@ -24,8 +27,10 @@ class Limits:
     """What this instance takes on."""
 
     max_calls: int = 200
-    max_calls_per_caller: int = 5
+    max_calls_per_caller: int = 5  # at once
+    max_calls_per_caller_hour: int = 0  # 0: no limit
     loop_lag_s: float = 0.1
+    prewarmed: int = 50  # agents' sessions held for streams that are not there yet
 
 
 class Switchboard:
@@ -34,12 +39,14 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
         self.refused: dict[Reason, int] = {}
         self._sessions: dict[str, CallSession] = {}
         self._by_carrier: dict[str, str] = {}
         self._callers: dict[str, int] = {}
+        self._recent: dict[str, deque[float]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -84,11 +91,35 @@ class Switchboard:
     def refusal(self, caller: str) -> Reason | None:
         """Why a new call cannot be taken now; None where it can."""
         crowded = self.active >= self.limits.max_calls or self.lag.overloaded
-        greedy = bool(caller) and self._callers.get(caller, 0) >= self.limits.max_calls_per_caller
+        greedy = bool(caller) and (
+            self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller)
+        )
         reason = Reason.DRAINING if self.draining else Reason.OVERLOADED if crowded or greedy else None
         if reason is not None:
             self.refused[reason] = self.refused.get(reason, 0) + 1
         return reason
+
+    def _too_often(self, caller: str) -> bool:
+        limit = self.limits.max_calls_per_caller_hour
+        times = self._recent.get(caller)
+        if not limit or times is None or len(times) < limit:
+            return False
+        return asyncio.get_running_loop().time() - times[0] < HOUR_S
+
+    def _count(self, caller: str) -> None:
+        if not caller or not self.limits.max_calls_per_caller_hour:
+            return
+        times = self._recent.pop(caller, None) or deque(maxlen=self.limits.max_calls_per_caller_hour)
+        times.append(asyncio.get_running_loop().time())
+        self._recent[caller] = times  # newest last: the oldest callers are forgotten first
+        while len(self._recent) > MAX_CALLERS:
+            del self._recent[next(iter(self._recent))]
+
+    @property
+    def may_prewarm(self) -> bool:
+        """An agent's session may be opened before the stream is there: so many at the most are kept waiting."""
+        waiting = sum(session.record.started_at is None for session in self._sessions.values())
+        return waiting < self.limits.prewarmed
 
     def take(self, session: CallSession) -> None:
         """Begin a call that was admitted."""
@@ -98,6 +129,7 @@ class Switchboard:
         if record.carrier_call_id:
             self._by_carrier[record.carrier_call_id] = record.call_id
         self._callers[record.person] = self._callers.get(record.person, 0) + 1
+        self._count(record.person)
         self._idle.clear()
         self.spawn(self._carry(session), name=f"call {record.call_id}")
 

@@ -25,7 +25,7 @@ class AgentSettings:
     start_timeout_s: Annotated[float, Range(0.5, 30)] = 4.0  # from offer to ready, retries included
     uplink_chunk_ms: ChunkMs = 20  # of caller's sound in one message
     barge_in: BargeIn = "agent"  # who notices that the caller speaks over the agent
-    barge_in_sensitivity: Annotated[float, Range(0, 1)] = 0.5  # of the bridge's own ear: 1 hears a whisper
+    barge_in_sensitivity: Literal["low", "medium", "high"] = "medium"  # of the bridge's own ear; low for noisy places
     barge_in_guard_ms: Annotated[int, Range(0, 10_000)] = 0  # at the start of the greeting nothing interrupts
     prewarm: bool = True  # open a session from the webhook on; off where an unused one should not be billed
     allow_insecure: bool = False  # plain http and ws beyond loopback: the URL holds the key

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,9 @@ class Settings:
     stream_signature: Literal["if_present", "required"] = "if_present"
     max_calls: Annotated[int, Range(1, 100_000)] = 200  # at once on this instance
     drain_timeout_s: Annotated[float, Range(0, 86_400)] = 3600.0  # after SIGTERM, before calls are said goodbye to
+    drain_grace_s: Annotated[float, Range(0, 300)] = (
+        0.0  # after SIGTERM calls are still taken while the proxy looks away
+    )
     start_timeout_s: Annotated[float, Range(0.5, 30)] = 4.0  # for agents that do not say
     uplink_chunk_ms: ChunkMs = 20  # for agents that do not say
     barge_in: BargeIn | None = None  # for agents that do not say; None: what suits the provider
@@ -81,6 +85,21 @@ class Settings:
 
         return load(path, environ, overrides or {}, serving=serving)
 
+    def secrets(self) -> list[Secret]:
+        """Every secret there is, for whoever must keep them out of a log."""
+        return [*_secrets(self)]
+
     def line_for(self, number: str) -> Line | None:
         """The line of one of our numbers, else the line ``*``, else None."""
         return next((line for wanted in (number, "*") for line in self.lines if line.number == wanted), None)
+
+
+def _secrets(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from _secrets(getattr(value, item.name))
+    elif isinstance(value, Mapping | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets(each)

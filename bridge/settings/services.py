@@ -51,8 +51,8 @@ class Server:
 class Limits:
     """``[limits]``: what one caller, one address or one moment may ask of the bridge. ``max_calls`` stands at the top."""
 
-    calls_per_caller: Annotated[int, Range(0, 1000)] = 5  # at once from one number; 0: no limit
-    calls_per_caller_per_hour: Annotated[int, Range(0, 100_000)] = 60  # 0: no limit
+    calls_per_caller: Annotated[int, Range(0, 1000)] = 0  # at once from one number; 0: no limit (a company shares one)
+    calls_per_caller_per_hour: Annotated[int, Range(0, 100_000)] = 0  # 0: no limit
     loop_lag_ms: Annotated[int, Range(0, 10_000)] = (
         100  # p95 over three seconds beyond which calls are refused; 0: never
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -15,10 +15,11 @@ from bridge.errors import StoreUnavailable
 from bridge.store.database import Database
 from bridge.store.document import Snapshot, merge, restore, snapshot
 from bridge.store.listing import Page, Wanted, list_calls
-from bridge.store.tables import ANSWERS, CALLS, ERASED, GRANTS, micros
+from bridge.store.tables import ANNOUNCED, ANSWERS, CALLS, ERASED, GRANTS, OUTBOX, micros
 
 TERMINAL: Final = Status.COMPLETED.rank
 Records: TypeAlias = list[CallRecord]
+Announce: TypeAlias = Callable[[AsyncConnection, Sequence[CallRecord]], Awaitable[None]]
 BATCH: Final = 200  # records that one transaction reads or removes
 REMEMBER_ERASED: Final = timedelta(days=30)  # longer than any instance keeps a snapshot unwritten
 
@@ -42,6 +43,12 @@ class Calls:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Told of every record that is written, within the transaction that writes it: what it writes stands or falls with it.
+        self.announce: Announce | None = None
+
+    async def _told(self, connection: AsyncConnection, records: Sequence[CallRecord]) -> None:
+        if self.announce is not None and records:
+            await self.announce(connection, records)
 
     async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
         """Take a call for this instance: of all who offer the same carrier call id, one wins, and the others get what the
@@ -51,6 +58,7 @@ class Calls:
         insert = self._database.insert(CALLS).values(values).on_conflict_do_nothing().returning(CALLS.c.call_id)
         async with self._database.write() as connection:
             if (await connection.execute(insert)).first() is not None:
+                await self._told(connection, [record])
                 return Offered(won=True, record=record, twiml=twiml)
             row = await _locked(connection, record.carrier_call_id) or await _locked(connection, record.call_id)
             if row is None:
@@ -62,6 +70,7 @@ class Calls:
                 return Offered(won=own, record=stored, twiml=row.twiml)
             taken = merge(stored, record)
             await _replace(connection, taken, {"twiml": twiml})
+            await self._told(connection, [taken])
             return Offered(won=True, record=taken, twiml=twiml)
 
     async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
@@ -93,12 +102,14 @@ class Calls:
             record = restore(row.document)
             change(record)
             await _replace(connection, record, {})
+            await self._told(connection, [record])
             return record
 
     async def write(self, snapshots: Sequence[Snapshot]) -> None:
         """Write snapshots of different calls in one transaction, each only forward."""
         async with self._database.write() as connection:
-            rows = [moved.row() for moved in await _moved(connection, snapshots)]
+            moved = await _moved(connection, snapshots)
+            rows = [each.row() for each in moved]
             if not rows:
                 return
             insert = self._database.insert(CALLS)
@@ -112,6 +123,8 @@ class Calls:
                 ),
                 rows,
             )
+            if self.announce is not None:
+                await self._told(connection, [restore(each.document) for each in moved])
 
     async def list(
         self,
@@ -190,7 +203,8 @@ async def _replace(connection: AsyncConnection, record: CallRecord, more: dict[s
 
 
 async def _remove(connection: AsyncConnection, call_ids: Sequence[str]) -> None:
-    for table in (ANSWERS, GRANTS, CALLS):
+    await connection.execute(delete(OUTBOX).where(OUTBOX.c.lane.in_(call_ids)))
+    for table in (ANSWERS, GRANTS, ANNOUNCED, CALLS):
         await connection.execute(delete(table).where(table.c.call_id.in_(call_ids)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, or_, select, tuple_
@@ -81,6 +81,6 @@ def _write(created_us: int, call_id: str) -> str:
 def _read(cursor: str) -> tuple[int, str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(text, type=tuple[int, str])
+        return msgspec.json.decode(text, type=tuple[Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str])
     except ValueError:
         raise ValueError("the cursor is none of ours") from None

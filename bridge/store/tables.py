@@ -97,6 +97,104 @@ INSTANCES: Final = Table(
     Column("draining", Boolean, nullable=False),
 )
 
+OUTBOX: Final = Table(  # messages that must arrive: tool calls that were put off, events
+    "outbox",
+    METADATA,
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    Column("message_id", String, nullable=False, unique=True),
+    Column("channel", String, nullable=False),  # whom it is for
+    Column("lane", String, nullable=False),  # within one, the order counts
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("due_us", BigInteger, nullable=False),
+    Column("leased_us", BigInteger, nullable=False),  # somebody is at work on it until then
+    Column("attempts", Integer, nullable=False),
+    Column("dead_us", BigInteger),  # given up
+    Column("error", String, nullable=False),
+)
+Index("outbox_lanes", OUTBOX.c.channel, OUTBOX.c.lane, OUTBOX.c.id)
+Index(
+    "outbox_due", OUTBOX.c.due_us, sqlite_where=OUTBOX.c.dead_us.is_(None), postgresql_where=OUTBOX.c.dead_us.is_(None)
+)
+
+ANNOUNCED: Final = Table(  # how far the events of a call have been put into the outbox
+    "announced",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("stage", SmallInteger, nullable=False),  # 1 started, 2 answered, 3 ended
+    Column("turns", Integer, nullable=False),
+    Column("changed_us", BigInteger, nullable=False, index=True),
+)
+
+ATTEMPTS: Final = Table(  # calls that we place, until they are settled; the id of an attempt is its call's
+    "attempts",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("campaign_id", String),  # NULL: a call by itself
+    Column("position", Integer),  # of the person in the campaign
+    Column("state", String, nullable=False),  # queued, dialling, placed, unknown, done
+    Column("from_number", String, nullable=False),
+    Column("to_number", String, nullable=False),
+    Column("due_us", BigInteger, nullable=False),  # queued: dial then; dialling: the lease ends; placed: look then
+    Column("not_after_us", BigInteger),
+    Column("owner", String, nullable=False),  # who dials, "" for nobody
+    Column("tries", Integer, nullable=False),  # requests that the carrier surely did not carry out, and looks in vain
+    Column("dialled_us", BigInteger),  # before the carrier is asked; NULL: it surely never was
+    Column("ended_us", BigInteger),
+    Column("seconds", Integer, nullable=False),  # of talk
+    Column("plan", Text, nullable=False),  # how to dial, JSON
+)
+Index("attempts_due", ATTEMPTS.c.state, ATTEMPTS.c.due_us)
+Index("attempts_dialled", ATTEMPTS.c.dialled_us)
+Index("attempts_campaign", ATTEMPTS.c.campaign_id, ATTEMPTS.c.dialled_us)
+
+PACE: Final = Table(  # when the next call may be dialled; whoever holds the row "" is the only one who begins calls
+    "pace",
+    METADATA,
+    Column("scope", String, primary_key=True),  # "" for all, else a campaign
+    Column("next_us", BigInteger, nullable=False),
+)
+
+SUPPRESSED: Final = Table(  # who must not be called, for ever
+    "suppressed",
+    METADATA,
+    Column("number", String, primary_key=True),
+    Column("source", String, nullable=False),  # import, api, opt_out
+    Column("note", String, nullable=False),
+    Column("added_us", BigInteger, nullable=False),
+)
+
+CAMPAIGNS: Final = Table(
+    "campaigns",
+    METADATA,
+    Column("campaign_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),  # draft, running, paused, finished, canceled
+    Column("why", String, nullable=False),  # it is paused
+    Column("rules", Text, nullable=False),  # JSON
+    Column("created_us", BigInteger, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+Index("campaigns_state", CAMPAIGNS.c.state)
+
+TARGETS: Final = Table(  # the people of a campaign
+    "targets",
+    METADATA,
+    Column("campaign_id", String, primary_key=True),
+    Column("position", Integer, primary_key=True),  # from 1, in the order of the list
+    Column("number", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("state", String, nullable=False),  # waiting, calling, done, skipped
+    Column("due_us", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),  # calls so far
+    Column("call_id", String),  # the latest
+    Column("result", String, nullable=False),  # confirmed, busy, ...; why skipped; "" while open
+    Column("note", Text, nullable=False),
+    Column("document", Text, nullable=False),  # zones, times, variables: JSON
+)
+Index("targets_due", TARGETS.c.campaign_id, TARGETS.c.state, TARGETS.c.due_us)
+
 
 def micros(moment: datetime) -> int:
     """Whole microseconds since 1970. Raises TypeError where ``moment`` has no time zone."""

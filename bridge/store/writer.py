@@ -46,6 +46,7 @@ class Writer:
         self._backlog = Backlog(max_records=max_records, max_bytes=max_bytes)
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()  # no pauses: somebody waits for the end
+        self._ended = asyncio.Event()  # another instance may be asked at once what follows a call that is over
         self._empty = asyncio.Event()
         self._empty.set()
         self._closing = False
@@ -71,6 +72,8 @@ class Writer:
     def put(self, record: CallRecord) -> None:
         """Note that a record is new or has changed. It is read within moments, as it is then, and again after the next put."""
         self._backlog.put(record)
+        if record.status.terminal:
+            self._ended.set()
         self._empty.clear()
         self._changed.set()
 
@@ -85,8 +88,9 @@ class Writer:
             await self._changed.wait()
             if self._closing and not self.waiting:
                 return
-            await self._pause(self._interval)
+            await self._pause(self._interval, self._hurry)
             self._changed.clear()
+            self._ended.clear()
             await self._put_into_words()
             took = await self._write_all()
             if not self.waiting:
@@ -94,13 +98,14 @@ class Writer:
                 if spooled:
                     await asyncio.to_thread(_forget, self._spool_path)
                     spooled = False
-            await self._pause(min(took * SHARE, MAX_PAUSE))
+            await self._pause(min(took * SHARE, MAX_PAUSE), self._ended)
             if self._closing:
                 self._changed.set()
 
     async def flush(self, timeout: float) -> bool:
         """Write what there is now, without pauses; False where that took longer than ``timeout`` seconds."""
         self._hurry.set()
+        self._ended.set()
         self._changed.set()
         try:
             async with asyncio.timeout(timeout):
@@ -136,12 +141,12 @@ class Writer:
         log.error("records_lost", records=len(left))
         return len(left)
 
-    async def _pause(self, seconds: float) -> None:
-        if seconds <= 0 or self._hurry.is_set():
+    async def _pause(self, seconds: float, until: asyncio.Event) -> None:
+        if seconds <= 0 or self._hurry.is_set() or until.is_set():
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+                await until.wait()
         except TimeoutError:
             return
 

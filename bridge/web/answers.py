@@ -12,8 +12,8 @@ from bridge.carriers.twilio.webhooks.twiml import Twiml
 
 MEDIA_PATH: Final = "/twilio/media"
 AFTER_PATH: Final = "/twilio/after"
-BUSY: Final = "All our lines are busy at the moment. Please try again in a few minutes. Goodbye."
-CLOSING: Final = "We cannot take your call at this moment. Please try again in a few minutes. Goodbye."
+BUSY: Final = "All our lines are busy at the moment. Please try again in a few minutes."
+CLOSING: Final = "We cannot take your call at this moment. Please try again in a few minutes."
 TROUBLE: Final = "We are having technical trouble. Please call again later. Goodbye."
 
 
@@ -49,6 +49,11 @@ class Answers:
         text = line.fallback_say or ("" if line.fallback_dial else words)
         action = self.after_url(counter, dialled=True) if line.fallback_dial else None
         return twiml.fallback(text=text, number=line.fallback_dial, action_url=action)
+
+    def refusal(self, line: Line, *, words: str) -> Twiml:
+        """No room for this call: ``words`` say so, then the line's fallback."""
+        action = self.after_url(1, dialled=True) if line.fallback_dial else None
+        return twiml.say(words) + twiml.fallback(text=line.fallback_say, number=line.fallback_dial, action_url=action)
 
     def transfer(self, number: str, counter: int) -> Twiml:
         """Connect the call to a person."""

@@ -18,7 +18,7 @@ def health_routes(switchboard: Switchboard, ready: Callable[[], bool]) -> list[R
         return JSONResponse({"status": "alive"})
 
     async def readyz(request: Request) -> Response:
-        if switchboard.draining:
+        if switchboard.draining or switchboard.leaving:
             state = "draining"
         elif not ready():
             state = "starting"

@@ -6,71 +6,38 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from bridge.call import events as e
 from bridge.call.plan import Line
-from bridge.call.record import CallRecord, Status
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.call.routing import TurnedAway
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 from bridge.web.patience import Patience
+from bridge.web.routing import Router
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
 MAX_REMEMBERED: Final = 5000
+SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
+STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
+LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
 
 T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
-
-
-class CallStore(Protocol):
-    """Where all instances see the calls (``store.calls.Calls``)."""
-
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
-        ...
-
-    async def get(self, any_id: str) -> CallRecord | None:
-        """The record."""
-        ...
-
-    async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
-        """The answer to this counter: the first one given stands."""
-        ...
-
-    async def change(self, any_id: str, change: Callable[[CallRecord], object]) -> CallRecord | None:
-        """Read, change and write in one step."""
-        ...
-
-
-class Offered(Protocol):
-    """Who has the call."""
-
-    @property
-    def won(self) -> bool:
-        """We have it."""
-        ...
-
-    @property
-    def record(self) -> CallRecord:
-        """The winner's record."""
-        ...
-
-    @property
-    def twiml(self) -> str | None:
-        """The winner's answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +55,7 @@ class Desk:
     saved: Callable[[CallRecord], None]
     transfers: Mapping[str, str]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+    router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
         """How a number of ours is answered."""
@@ -116,9 +84,9 @@ class Reception:
 
     # ------------------------------------------------------------ a new call
 
-    async def voice(self, request: VoiceRequest) -> str:
-        """TwiML for a call that comes in, or for one of ours that was answered."""
-        return await self._once(request.call_sid, lambda: self._voice(request))
+    async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
+        """TwiML for a call that comes in, or for one of ours that was answered; ``call_id`` is what we dialled it as."""
+        return await self._once(request.call_sid, lambda: self._voice(request, call_id))
 
     async def _once(self, key: str, answer: Callable[[], Awaitable[str]]) -> str:
         """The carrier may ask again while we still work on it, and after."""
@@ -143,7 +111,7 @@ class Reception:
         finally:
             del self._asking[key]
 
-    async def _voice(self, request: VoiceRequest) -> str:
+    async def _voice(self, request: VoiceRequest, call_id: str) -> str:
         desk = self._desk
         if request.over:
             return str(twiml.hangup())
@@ -151,10 +119,16 @@ class Reception:
         if line is None:
             log.warning("no_line", carrier_call_id=request.call_sid)
             return str(twiml.reject())
-        record = self._record(request, line)
+        record = await self._placed(request, call_id) or self._record(request, line)
+        if record.status.terminal:
+            return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
-            return await self._refuse(record, line, refusal)
+            return await self._refuse(record, desk.router.crowded(line), refusal)
+        decision = await desk.router.route(record, line, attestation=request.attestation)
+        if isinstance(decision, TurnedAway):
+            return self._turn_away(record, line, decision)
+        decision.tell(record)
         token = desk.grants.token()
         text = str(desk.answers.stream(token, 1))
         away = False
@@ -166,14 +140,42 @@ class Reception:
         except StoreUnavailable:
             away = True
             log.warning("offered_from_memory", call_id=record.call_id)
-        session = desk.factory.make(
-            record, line, variables=record.detail.get("variables"), overrides=record.detail.get("overrides")
-        )
+        session = self._session(record, line, prewarm=desk.switchboard.may_prewarm)
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
         await self._mint(session, token, store=not away)
         return text
+
+    def _session(self, record: CallRecord, line: Line, **more: Any) -> CallSession:
+        """With what the dialler asked for, where we placed the call."""
+        limit = record.detail.get("max_duration_s")
+        return self._desk.factory.make(
+            record,
+            line if limit is None else replace(line, max_duration_s=min(line.max_duration_s, float(limit))),
+            agent=record.agent,
+            variables=record.detail.get("variables"),
+            overrides=record.detail.get("overrides"),
+            **more,
+        )
+
+    async def _placed(self, request: VoiceRequest, call_id: str) -> CallRecord | None:
+        """The record of a call that we placed, which was answered; None for any other."""
+        if not call_id or request.direction is not Direction.OUTBOUND:
+            return None
+        try:
+            record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
+        except StoreUnavailable:
+            return None
+        if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
+            return None
+        if record.carrier_call_id not in (None, request.call_sid):
+            log.error("placed_twice", call_id=call_id)
+            return None
+        record.carrier_call_id = request.call_sid
+        record.instance = self._desk.instance
+        record.advance(Status.RINGING)
+        return record
 
     def _record(self, request: VoiceRequest, line: Line) -> CallRecord:
         return CallRecord(
@@ -191,12 +193,24 @@ class Reception:
 
     async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
         words = CLOSING if reason is Reason.DRAINING else BUSY
-        text = str(self._desk.answers.fallback(line, words=words, counter=1))
+        text = str(self._desk.answers.refusal(line, words=words))
         record.detail["then"] = "hangup"
         record.finish(reason, datetime.now(UTC), status=Status.FAILED)
         self._desk.saved(record)
         log.warning("call_refused", call_id=record.call_id, reason=reason)
         return text
+
+    def _turn_away(self, record: CallRecord, line: Line, decision: TurnedAway) -> str:
+        """The line's rules say no: before the agent is asked for anything."""
+        record.detail["then"] = "hangup"
+        closed = decision.reason is Reason.OUTSIDE_HOURS
+        record.finish(decision.reason, datetime.now(UTC), status=Status.COMPLETED if closed else Status.FAILED)
+        self._desk.saved(record)
+        log.info("call_turned_away", call_id=record.call_id, reason=decision.reason)
+        if not decision.say and decision.dial is None:
+            return str(twiml.reject())
+        instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
+        return str(self._desk.answers.fallback(instead, words="", counter=1))
 
     async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
         record = session.record
@@ -223,6 +237,8 @@ class Reception:
         session = desk.switchboard.find(call_id)
         if session is not None:
             return session
+        if opened.carrier_call_id in self._ended:
+            return None  # hung up while its stream came; the store may not know yet
         try:
             record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
@@ -237,14 +253,7 @@ class Reception:
         if line is None or record.carrier_call_id in self._ended:  # the store may not know yet that it has ended
             return None
         former, record.instance = record.instance, desk.instance
-        session = desk.factory.make(
-            record,
-            line,
-            agent=record.agent,
-            variables=record.detail.get("variables"),
-            overrides=record.detail.get("overrides"),
-            resumed=record.started_at is not None,
-        )
+        session = self._session(record, line, resumed=record.started_at is not None)
         session.facts["line"] = line
         session.facts["counter"] = record.detail.get("counter", 1)
         desk.switchboard.take(session)
@@ -272,8 +281,7 @@ class Reception:
             return await self._replace_stream(session, counter)
         record = self._ended.get(request.call_sid)
         try:
-            if record is None:
-                record = await self._patience.wait(self._desk.calls.get(request.call_sid), STORE_S)
+            record = record or await self._settled(request.call_sid)
         except StoreUnavailable:
             log.warning("store_away", doing="after")
         if record is None:
@@ -288,6 +296,19 @@ class Reception:
             return str(self._desk.answers.fallback(None, words=TROUBLE, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
+
+    async def _settled(self, call_sid: str, patience_s: float = SETTLING_S) -> CallRecord | None:
+        """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
+        that may be before the store has been told of the end: to resume then would call back a call that is over.
+        """
+        until = asyncio.get_running_loop().time() + patience_s
+        while True:
+            record = await self._patience.wait(self._desk.calls.get(call_sid), STORE_S)
+            if record is None or record.status.terminal or record.instance == self._desk.instance:
+                return record
+            if asyncio.get_running_loop().time() > until:
+                return record
+            await asyncio.sleep(LOOK_S)
 
     async def _replace_stream(self, session: CallSession, counter: int) -> str:
         record = session.record
@@ -329,6 +350,8 @@ class Reception:
         _remember(self._hung_up, record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        if then == "message":  # an answering machine has the line: its beep was heard
+            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
         if then == "transfer":
             number = self._desk.transfers.get(str(record.detail.get("target", "")))
             if number is not None:
@@ -337,8 +360,8 @@ class Reception:
 
     # ------------------------------------------------------------ how it stands
 
-    async def status(self, update: StatusUpdate) -> None:
-        """A status callback: forward only, in any order and number."""
+    async def status(self, update: StatusUpdate, call_id: str = "") -> None:
+        """A status callback: forward only, in any order and number. ``call_id``: what we dialled the call as."""
         end = update.end
         if end is not None:
             _remember(self._hung_up, update.call_sid, True)
@@ -350,8 +373,15 @@ class Reception:
         if update.call_sid in self._ended:
             return
         now = datetime.now(UTC)
+        if end is not None:
+            await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
+            if record.carrier_call_id is None:
+                record.carrier_call_id = update.call_sid  # before the answer to our request: the dial is proved
+            if record.carrier_call_id != update.call_sid:
+                log.error("placed_twice", call_id=record.call_id)
+                return
             if end is None:
                 if update.status is not None:
                     record.advance(update.status)
@@ -360,7 +390,7 @@ class Reception:
             lost = record.started_at is not None and end.reason is Reason.CALLER_HANGUP
             record.finish(Reason.PROCESS_LOST if lost else end.reason, now, status=end.status, detail=end.detail)
 
-        await self._desk.calls.change(update.call_sid, move)
+        await self._desk.calls.change(call_id or update.call_sid, move)
 
 
 def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any, Final
 
@@ -27,8 +27,9 @@ log = structlog.get_logger("bridge.server")
 Admit = Callable[[Any, str], Socket | int]  # (upgrade request, peer address) -> the socket to use, or an HTTP status
 
 
-def front_protocol(media_path: str, admit: Admit) -> type[HttpToolsProtocol]:
-    """uvicorn's HTTP protocol with deadlines, and with the upgrade of ``media_path`` taken out of its hands."""
+def front_protocol(media_path: str, admit: Admit, others: Mapping[str, Admit] | None = None) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP protocol with deadlines, and with the upgrade of ``media_path`` (and ``others``) taken out of its hands."""
+    doors = {path.encode(): door for path, door in {media_path: admit, **(others or {})}.items()}
 
     class FrontProtocol(HttpToolsProtocol):
         """One connection."""
@@ -57,7 +58,8 @@ def front_protocol(media_path: str, admit: Admit) -> type[HttpToolsProtocol]:
 
         def handle_websocket_upgrade(self) -> None:
             self._expect(None)
-            if self.url.split(b"?", 1)[0] != media_path.encode():
+            door = doors.get(self.url.split(b"?", 1)[0])
+            if door is None:
                 super().handle_websocket_upgrade()
                 return
             self.connections.discard(self)
@@ -65,7 +67,7 @@ def front_protocol(media_path: str, admit: Admit) -> type[HttpToolsProtocol]:
             lines += [name + b": " + value for name, value in self.scope["headers"]]
             peer = self.client[0] if self.client else ""
             head = b"\r\n".join(lines) + b"\r\n\r\n"
-            serve_upgrade(self.transport, head, lambda request: admit(request, peer))
+            serve_upgrade(self.transport, head, lambda request: door(request, peer))
 
         def _expect(self, seconds: float | None) -> None:
             if self._deadline is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -30,6 +31,7 @@ from bridge.web.reception import Reception
 
 XML: Final = "text/xml; charset=utf-8"
 MAX_COUNTER: Final = 1000
+_CALL_ID: Final = re.compile(r"call_[0-9a-f]{24}")
 
 log = structlog.get_logger("bridge.twilio")
 
@@ -86,7 +88,7 @@ class TwilioRoutes:
         return problem(status, detail, remedy=remedy)
 
     async def _voice(self, form: Form, request: Request) -> Response:
-        answer = await self._reception.voice(parse_voice(form, account_sid=self._account_sid))
+        answer = await self._reception.voice(parse_voice(form, account_sid=self._account_sid), placed_as(request))
         return Response(answer, media_type=XML)
 
     async def _after(self, form: Form, request: Request) -> Response:
@@ -101,7 +103,7 @@ class TwilioRoutes:
 
     async def _status(self, form: Form, request: Request) -> Response:
         try:
-            await self._reception.status(parse_status(form, account_sid=self._account_sid))
+            await self._reception.status(parse_status(form, account_sid=self._account_sid), placed_as(request))
         except StoreUnavailable:
             return problem(503, "The store is away.", remedy="Ask again.")
         return Response(status_code=204)
@@ -123,3 +125,9 @@ class TwilioRoutes:
         if found is not None:
             await found(value)
         return Response(status_code=204)
+
+
+def placed_as(request: Request) -> str:
+    """Our id of a call that we placed, which rides in the (signed) address; "" in any other."""
+    call_id = request.query_params.get("call", "")
+    return call_id if _CALL_ID.fullmatch(call_id) else ""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.audio.g711 import decode_mulaw, encode_mulaw
-from bridge.audio.level import level, numpy_level
+from bridge.audio.level import level, numpy_level, numpy_power, power
 from tests.audio.sound import tone
 
 
@@ -27,3 +27,12 @@ def test_the_level_is_the_mean_magnitude(frame: bytes) -> None:
 def test_a_tone_has_the_level_of_its_mean() -> None:
     """A sine reads 2/pi of its peak."""
     assert level(encode_mulaw(tone(1013, 8000, peak=10000))) == pytest.approx(10000 * 2 / np.pi, rel=0.01)
+
+
+@given(st.binary(max_size=400))
+def test_the_power_of_a_frame_is_the_same_from_c_and_numpy(codes: bytes) -> None:
+    """Both ways give the mean square of the samples, to the last bit."""
+    samples = decode_mulaw(codes).astype(float)
+    expected = float(np.mean(np.square(samples))) if codes else 0.0
+    assert numpy_power(codes) == pytest.approx(expected, rel=1e-12)
+    assert power(codes) == numpy_power(codes)

@@ -44,14 +44,6 @@ def test_the_threshold_never_moves_back() -> None:
     assert not gate.admits(8, 0.0)
 
 
-def test_an_interruption_older_than_the_present_sound_is_outdated() -> None:
-    """It is about a turn that is over; one of the present turn or a later one is not outdated, nor one without id."""
-    gate = StaleGate()
-    gate.admits(5, 0.0)
-    assert gate.outdated(4)
-    assert not any(gate.outdated(number) for number in (5, 6, None))
-
-
 def test_an_agent_told_to_stop_is_silent_until_its_turn_is_complete() -> None:
     """What it still sends of the turn is dropped; the next turn is heard."""
     gate = StaleGate()

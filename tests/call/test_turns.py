@@ -155,7 +155,7 @@ def test_a_successor_does_not_go_on_with_its_predecessors_turn() -> None:
     """What another agent says is a turn of its own."""
     turns = Turns(record())
     turns.agent_text("I was just", 0, final=True)
-    turns.agent_gone()
+    turns.agent_changed()
     assert turns.agent_sound(10) == 2
 
 

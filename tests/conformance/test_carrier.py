@@ -25,10 +25,11 @@ from bridge.call.events import (
     PlayMark,
 )
 from bridge.call.ports import PhoneStream
+from bridge.carriers.softphone.stream import SoftphoneStream
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.errors import LocalError, ProtocolError, Side
 
-CARRIERS: dict[str, Callable[[], PhoneStream]] = {"twilio": TwilioStream}
+CARRIERS: dict[str, Callable[[], PhoneStream]] = {"softphone": SoftphoneStream, "twilio": TwilioStream}
 FOLDER = Path(__file__).parent.parent / "carriers"
 KINDS = ("start", "media", "dtmf", "mark", "stop")
 

@@ -271,3 +271,54 @@ async def test_a_bridge_that_is_away_is_asked_again() -> None:
         call = await carrier.call()
         assert (call.reason, call.webhooks("voice")[0].attempts) == ("application error", 2)
         await asyncio.sleep(0)
+
+
+async def test_a_bridge_that_restarts_gets_its_call_back() -> None:
+    """The socket is lost, the action URL is asked until somebody answers, and a new stream begins."""
+    async with Toy() as toy, carrier_for(toy) as carrier:
+        carrier.hooks.retry_gap = 0.3
+        call = await carrier.call()
+        await call.streaming()
+        call.lose_socket()
+        await toy.__aexit__()
+        toy.after = STREAM
+        await asyncio.sleep(0.1)
+        await toy.__aenter__()
+        await call.streaming(count=2)
+        assert call.webhooks("action")[0].attempts > 1
+        await call.hang_up()
+        assert call.errors == []
+
+
+async def test_digits_are_gathered() -> None:
+    """Keys pressed outside a stream answer a <Gather>."""
+    async with Toy() as toy, carrier_for(toy) as carrier:
+        toy.voice = '<Response><Gather numDigits="2" action="/twilio/after"><Say>Press.</Say></Gather></Response>'
+        call = await carrier.call()
+        await call.press("42", gap=0.0)
+        await call.ended()
+        assert (call.said, call.webhooks("gather")[0]["Digits"]) == (["Press."], "42")
+
+
+async def test_a_recording_by_twiml_is_told_at_the_end() -> None:
+    """Unless its callback is lost, as the test may order; status callbacks likewise."""
+    async with Toy() as toy, carrier_for(toy) as carrier:
+        toy.voice = STREAM.replace(
+            "<Connect",
+            f'<Start><Recording recordingStatusCallback="{PUBLIC}/twilio/status" channels="dual"/></Start><Connect',
+        )
+        carrier.lost_callbacks.add("status")
+        call = await carrier.call()
+        await call.streaming()
+        await call.hang_up()
+        told = [f for p, f in toy.forms if p == "/twilio/status"]
+        assert [(f["RecordingStatus"], f["RecordingChannels"]) for f in told] == [("completed", "2")]
+
+
+async def test_overrides_out_of_bounds_are_a_violation() -> None:
+    """The fragment's keys and values are Twilio's, or they do nothing."""
+    async with Toy() as toy, carrier_for(toy) as carrier:
+        toy.voice = "<Response><Redirect>/twilio/after#rc=9&amp;zz=1</Redirect></Response>"
+        await (await carrier.call()).ended()
+        carrier.forgive("override rc=9 is not within 0..5")
+        carrier.forgive("unknown override 'zz'")

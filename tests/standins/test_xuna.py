@@ -225,3 +225,35 @@ async def test_lists_are_paged_and_deletion_is_final() -> None:
             assert answer.status == 200
         async with http.get(one, headers=KEY) as answer:
             assert answer.status == 404
+
+
+async def test_a_session_that_stalls_reads_nothing_until_it_resumes() -> None:
+    """What was sent meanwhile is there afterwards."""
+    async with Xuna() as xuna, aiohttp.ClientSession() as http, http.ws_connect(await signed(http, xuna)) as ws:
+        await ws.send_str(INIT)
+        session = await xuna.session()
+        session.stall()
+        for _ in range(50):
+            await ws.send_str(audio(bytes(640)))
+        with pytest.raises(AssertionError, match="waited"):
+            await session.heard(0.5, timeout=0.2)
+        session.resume()
+        assert len(await session.heard(1.0)) == 16000
+
+
+async def test_speech_may_be_paced_and_cut_anywhere() -> None:
+    """Sound at a given speed takes its time; chunks may end inside a sample, and their bytes are all there."""
+    async with Xuna() as xuna, aiohttp.ClientSession() as http, http.ws_connect(await signed(http, xuna)) as ws:
+        got: list[dict[str, Any]] = []
+        reader = asyncio.create_task(pump(ws, got))
+        await ws.send_str(INIT)
+        session = await xuna.session()
+        begin = asyncio.get_running_loop().time()
+        await session.say(0.4, speed=2.0, with_ids=False)
+        assert 0.1 < asyncio.get_running_loop().time() - begin < 0.5
+        await session.say(0.1, chunk_bytes=1001, event_id=7)
+        await session.close()
+        await reader
+        cut = [m["audio_event"] for m in got if m["type"] == "audio"]
+        assert [e.get("event_id") for e in cut] == [None] * 4 + [7] * 4
+        assert b"".join(base64.b64decode(e["audio_base_64"]) for e in cut[4:]) == sound.tone(0.1, rate=16000).tobytes()

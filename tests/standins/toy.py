@@ -27,6 +27,7 @@ class Toy:
         self.events: list[dict[str, Any]] = []
         self.media: MediaHandler = self.echo
         self.address = ""
+        self.port = 0
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -34,8 +35,9 @@ class Toy:
         app.router.add_post("/{path:.*}", self._webhook)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.address = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+        self.address = f"127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -266,3 +266,27 @@ async def test_many_live_calls_cost_few_transactions(database: Database, make: M
             await asyncio.sleep(0)
     assert len(calls.order) <= 100
     assert all(len(record.events) == 50 for record in (await calls.list()).calls)
+
+
+async def test_the_end_of_a_call_is_written_without_a_pause(database: Database, make: Make) -> None:
+    """However long the writer would rest after a slow transaction, a call that is over is written at once."""
+
+    class Slow(Recorder):
+        async def write(self, snapshots: Any) -> None:
+            await asyncio.sleep(0.1)
+            await super().write(snapshots)
+
+    calls = Slow(database)
+    async with running(Writer(calls, interval=0.001)) as writer:
+        record = make(status=Status.IN_PROGRESS)
+        writer.put(record)
+        async with asyncio.timeout(10):
+            while not calls.order:
+                await asyncio.sleep(0.001)
+        record.finish(Reason.AGENT_HANGUP, record.created_at, status=Status.COMPLETED)
+        began = time.monotonic()
+        writer.put(record)
+        async with asyncio.timeout(10):
+            while len(calls.order) < 2:
+                await asyncio.sleep(0.001)
+        assert time.monotonic() - began < 0.6  # it would have rested for 0.9 s

@@ -101,6 +101,11 @@ class KuraAgent:
         self._client = ApiClient(self._base_url, timeout_s=timeout_s, tls=tls)
         self._room = RateRoom(len(self._keys))
 
+    @property
+    def requests_left(self) -> int:
+        """How many requests all keys together have left in this window."""
+        return sum(self._room.room(key, monotonic()) for key in range(len(self._keys)))
+
     async def open(self, brief: Brief) -> KuraSession:
         """A fresh voice session for one call. Raises AgentFailure."""
         return await self.create(brief)

@@ -128,7 +128,7 @@ class TwilioStream:
             parsed = _DECODER.decode(message)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return _unknown(message, error)
-        if isinstance(parsed, _MediaMessage) and parsed.stream_sid == self._live:  # nearly every message
+        if type(parsed) is _MediaMessage and parsed.stream_sid == self._live:  # nearly every message
             return _sound(parsed.media)
         if self._stopped:
             return (Ignored("after_stop"),)

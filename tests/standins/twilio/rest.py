@@ -18,6 +18,7 @@ from .carrier import Carrier
 from .dialling import Dialler, Person
 from .ids import rfc2822
 from .messages import Messages
+from .numbers import UPDATE_NUMBER, Number
 from .verbs import Recording
 
 VERSION = "2010-04-01"
@@ -44,7 +45,7 @@ class ApiError(Exception):
 class TwilioRest(StandIn):
     """`async with Carrier(...) as carrier, TwilioRest(carrier) as rest`: `api_base_url = rest.url`.
 
-    `rest.people["+1555..."] = Person("busy")` says who answers. Named routes for `fault`: account, numbers,
+    `rest.people["+1555..."] = Person("busy")` says who answers. Named routes for `fault`: account, numbers, update_number,
     create_call, calls, call, update_call, record_call, update_recording, recordings, recording, sound,
     delete_recording, create_message, message.
     """
@@ -55,6 +56,7 @@ class TwilioRest(StandIn):
         self.dialler = Dialler(carrier)
         self.texts = Messages(carrier, self.dialler)
         self.numbers: set[str] | None = {"+15550100"}  # ours, to call from; None: any
+        self.held: dict[str, Number] = {}  # what is known of each, made when first asked for
         self.api_keys: dict[str, str] = {}  # SK... -> secret
 
     async def __aenter__(self) -> Self:
@@ -74,6 +76,7 @@ class TwilioRest(StandIn):
         table = [
             ("GET", f"{root}.json", "account", self._account),
             ("GET", f"{root}/IncomingPhoneNumbers.json", "numbers", self._numbers),
+            ("POST", f"{root}/IncomingPhoneNumbers/{{id}}.json", "update_number", self._update_number),
             ("POST", f"{root}/Calls.json", "create_call", self._create),
             ("GET", f"{root}/Calls.json", "calls", self._list),
             ("GET", f"{call}.json", "call", self._fetch),
@@ -138,8 +141,21 @@ class TwilioRest(StandIn):
         )
 
     async def _numbers(self, _: web.Request) -> web.Response:
-        found = [{"phone_number": n, "voice_url": self.carrier.voice_url} for n in sorted(self.numbers or ())]
+        found = [self.number(n).json(self.carrier.account_sid) for n in sorted(self.numbers or ())]
         return web.json_response({"incoming_phone_numbers": found, "next_page_uri": None})
+
+    def number(self, number: str) -> Number:
+        """One of the account's numbers; its calls are sent to the carrier's voice_url until somebody changes that."""
+        if number not in self.held:
+            self.held[number] = Number(number, facts={"voice_url": self.carrier.voice_url})
+        return self.held[number]
+
+    async def _update_number(self, request: web.Request) -> web.Response:
+        found = next((n for n in self.held.values() if n.sid == request.match_info["id"]), None)
+        if found is None:
+            raise ApiError(404, 20404, "The requested resource was not found")
+        found.update(dict(await self._form(request, UPDATE_NUMBER)))
+        return web.json_response(found.json(self.carrier.account_sid))
 
     # ---- calls
 

@@ -25,6 +25,7 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")  # ITU-T E.164: at most 15 digi
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ADDRESS: Final = re.compile(r"(client|sip|sips):[A-Za-z0-9_.!~*'()+%&=$,;:@\[\]-]{1,255}")
 _TEXT_ADDRESS: Final = re.compile(r"(whatsapp|messenger|rcs):[A-Za-z0-9_+:.-]{1,64}")
+_VERSTAT: Final = re.compile(r"TN-Validation-Passed-([ABC])(?:-Passthrough|-Diverted)?")  # failed ones prove nothing
 _WITHHELD: Final = frozenset(
     # the last four spell ANONYMOUS, RESTRICTED, BLOCKED and UNKNOWN on a telephone's keys
     {"", "anonymous", "restricted", "blocked", "unknown", "unavailable", "private", "withheld"}
@@ -44,6 +45,7 @@ class VoiceRequest:
     direction: Direction
     answered_by: str = ""  # human, machine_..., fax, unknown; "" without detection
     error_code: int = 0  # of the request that failed before this one (fallback URL)
+    attestation: str = ""  # STIR/SHAKEN: A, B or C where the caller's number was verified, else ""
 
     @property
     def line(self) -> str:
@@ -175,6 +177,7 @@ def parse_voice(form: Form, *, account_sid: str) -> VoiceRequest:
         direction=_direction(form.one("Direction")),
         answered_by=_match_maybe(form, "AnsweredBy", _WORD),
         error_code=_count(form, "ErrorCode"),
+        attestation=_attestation(form.maybe("StirVerstat") or ""),
     )
 
 
@@ -325,6 +328,11 @@ def _text_number(form: Form, name: str) -> str:
     if any(shape.fullmatch(value) for shape in (_E164, _SHORT_CODE, _TEXT_ADDRESS)):
         return value
     raise _malformed(name)
+
+
+def _attestation(value: str) -> str:
+    found = _VERSTAT.fullmatch(value)
+    return found[1] if found else ""
 
 
 def _direction(value: str) -> Direction:

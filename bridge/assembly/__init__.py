@@ -1,0 +1,1 @@
+"""Parts of the composition root, a file for each subject: what ``app`` would hold if it had the room."""

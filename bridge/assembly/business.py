@@ -1,0 +1,222 @@
+"""Business systems: tool calls in and on, put together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.routing import BaseRoute
+
+from bridge import settings as config
+from bridge.assembly.events import Telling
+from bridge.assembly.operations import Operations
+from bridge.call import events as e
+from bridge.call.ports import Agent
+from bridge.call.record import CallRecord
+from bridge.carriers.twilio.rest import TwilioRest
+from bridge.errors import CarrierFailure, ConfigurationError, Mistake
+from bridge.runtime.chores import Chore
+from bridge.runtime.session import CallSession
+from bridge.runtime.switchboard import Switchboard
+from bridge.store.busy import Busy
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.outbox import Outbox
+from bridge.store.suppression import Suppressions
+from bridge.tools import delivery, python
+from bridge.tools.arguments import ArgumentRules
+from bridge.tools.asking import LiveCall
+from bridge.tools.builtin import SCHEMAS, BuiltIns
+from bridge.tools.courier import Channel, Courier
+from bridge.tools.limits import Allowance
+from bridge.tools.roll import Roll
+from bridge.tools.sending import Destination
+from bridge.tools.toolbox import Tool, Toolbox, over_socket
+from bridge.web.tools import ToolRoutes
+
+FORGET_S: Final = 3600.0  # between looks for dead letters that are too old
+
+log = structlog.get_logger("bridge.business")
+
+
+@dataclass(slots=True)
+class Reach:
+    """What the rest of the house lends to tools; None where this deployment has it not."""
+
+    rest: TwilioRest
+    suppressions: Suppressions
+    press: Callable[[CallSession, str], Awaitable[None]] | None = None
+    call_back: Callable[[CallSession, datetime, str], Awaitable[bool]] | None = None
+
+    async def send_digits(self, call: LiveCall, digits: str) -> None:
+        """Play DTMF on the line, and keep the agent."""
+        if self.press is None or not isinstance(call, CallSession):
+            raise CarrierFailure("this carrier sends no digits")
+        await self.press(call, digits)
+
+    async def send_text(self, *, to: str, from_: str, body: str) -> None:
+        """Send an SMS."""
+        await self.rest.send_message(to, from_, body=body)
+
+    async def schedule_callback(self, call: LiveCall, at: datetime, *, note: str) -> bool:
+        """Call the person again at that time."""
+        if self.call_back is None or not isinstance(call, CallSession):
+            return False
+        return await self.call_back(call, at, note)
+
+    async def opt_out(self, number: str) -> bool:
+        """Never call or text this number again."""
+        await self.suppressions.add([number], source="opt_out", now=datetime.now(UTC))
+        return True
+
+
+class Business:
+    """One for each process. ``reach`` may be filled by other parts of the house until the first call comes."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        switchboard: Switchboard,
+        database: Database,
+        calls: Calls,
+        agents: Mapping[str, Agent],
+        rest: TwilioRest,
+        instance: str,
+        transfers: Collection[str],
+    ) -> None:
+        self.reach = Reach(rest, Suppressions(database))
+        self.outbox = Outbox(database)
+        self.telling = Telling(settings, database=database, outbox=self.outbox, calls=calls, agents=agents)
+        self._settings = settings
+        self._switchboard = switchboard
+        self._roll = Roll(lambda: switchboard.sessions, elsewhere=Busy(database, instance).elsewhere)
+        limits = settings.limits
+        allowance = Allowance(
+            tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
+        )
+        self._systems = self._business_systems()
+        self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
+        self.toolbox = Toolbox(
+            roll=self._roll,
+            built_in=BuiltIns(self.reach, transfers, allowance),
+            tools=self._tools(),
+            allowance=allowance,
+            secrets=own_secrets(settings),
+        )
+        self.courier = Courier(self.outbox, self._channels())
+
+    def _business_systems(self) -> dict[str, delivery.Business]:
+        return {
+            name: delivery.Business(
+                name,
+                Destination(tool.url, secret=tool.secret, allow_private=tool.allow_private),
+                timeout_s=tool.timeout_s,
+                idempotent=tool.idempotent,
+                outbox=self.outbox if tool.durable else None,
+                hurry=self._hurry,
+            )
+            for name, tool in self._settings.tools.items()
+        }
+
+    def _hurry(self) -> None:
+        self.courier.hurry()
+
+    def _tools(self) -> dict[str, Tool]:
+        rules = argument_rules(self._settings)
+        found = {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
+        own = python.load(self._settings.python_tools, self._threads)
+        twice = sorted(own.keys() & (found.keys() | SCHEMAS.keys()))
+        if twice:
+            raise ConfigurationError(
+                [Mistake("configuration", "python_tools", f"there are two tools {twice[0]}", "Rename one of them.")]
+            )
+        own_rules = python.rules(own)
+        return found | {name: Tool(each.run, own_rules[name]) for name, each in own.items()}
+
+    def _channels(self) -> dict[str, Channel]:
+        channels = {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
+        return channels | self.telling.channels()
+
+    async def run(self) -> None:
+        """Deliver what must arrive, until cancelled."""
+        if self._settings.server.worker:
+            await self.courier.run()
+
+    def join(self, operations: Operations) -> None:
+        """Add what is done now and then."""
+        days = self._settings.retention_days
+
+        async def forget() -> None:
+            await self.outbox.purge(datetime.now(UTC) - timedelta(days=days))
+
+        if days:
+            operations.chores.add(Chore("dead letters", FORGET_S, forget))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for system in self._systems.values():
+            await system.destination.close()
+        await self.telling.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def watch(self, record: CallRecord) -> None:
+        """A record has changed."""
+        self._roll.observe(record)
+        if record.status.terminal:
+            self.courier.hurry()
+
+    def routes(self) -> list[BaseRoute]:
+        """What business systems and agents reach."""
+        keys = {name: agent.tools_key for name, agent in self._settings.agents.items()}
+        return [*ToolRoutes(keys, self.toolbox.asked).routes()]
+
+    def run_tool(self, session: CallSession, order: e.RunTool) -> None:
+        """An agent asked over its socket: it is answered once, whatever happens."""
+        words = self.toolbox.refusal(session)
+        if words:
+            session.perform(e.SendToolResult(order.tool_call_id, words, is_error=True))
+            return
+        self._switchboard.spawn(self._answer(session, order), name="tool")
+
+    async def _answer(self, session: CallSession, order: e.RunTool) -> None:
+        agent = session.record.agent
+        answer = await self.toolbox.called(over_socket(agent, order), session)
+        if session.machine.over or session.record.agent != agent:
+            return  # the one who asked is gone, and its successor did not ask
+        failed = isinstance(answer.get("error"), str)
+        text = answer["error"] if failed else msgspec.json.encode(answer).decode()
+        session.perform(e.SendToolResult(order.tool_call_id, text, is_error=failed))
+
+
+def own_secrets(settings: config.Settings) -> tuple[str, ...]:
+    """What no answer may bring back to an agent."""
+    found = [agent.tools_key for agent in settings.agents.values()]
+    found += [tool.secret for tool in settings.tools.values()]
+    found += [key.key for key in settings.api.keys]
+    if settings.carriers.twilio is not None:
+        found += settings.carriers.twilio.auth_token
+    return tuple(secret.reveal() for secret in found if secret is not None)
+
+
+def argument_rules(settings: config.Settings) -> dict[str, ArgumentRules]:
+    """The schemas of the configured tools. Raises ConfigurationError for what is no JSON Schema."""
+    rules: dict[str, ArgumentRules] = {}
+    mistakes = []
+    for name, tool in settings.tools.items():
+        if tool.schema is None:
+            continue
+        try:
+            rules[name] = ArgumentRules(tool.schema)
+        except ValueError as error:
+            mistakes.append(
+                Mistake("configuration", f"tools.{name}.schema", str(error), "Write it as JSON Schema 2020-12 has it.")
+            )
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return rules

@@ -1,0 +1,123 @@
+"""The dashboard and the softphone of a house."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.routing import BaseRoute
+
+from bridge import settings as config
+from bridge.agents.kura.api import KuraAgent
+from bridge.assembly.operations import Operations
+from bridge.assembly.recordings import RecordingWing
+from bridge.call.ports import Agent
+from bridge.call.record import CallRecord
+from bridge.carriers.softphone.stream import SoftphoneStream
+from bridge.store.calls import Calls
+from bridge.web.access import Key
+from bridge.web.dashboard.calls import CallPages, CallParts
+from bridge.web.dashboard.doorway import Doorway
+from bridge.web.dashboard.guard import Guard
+from bridge.web.dashboard.health import HealthPages, HealthParts
+from bridge.web.dashboard.live import LiveBus
+from bridge.web.dashboard.records import Records
+from bridge.web.dashboard.sessions import LOOPBACK, Sessions
+from bridge.web.reception import Desk
+from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
+
+
+def is_demo(settings: config.Settings) -> bool:
+    """Nothing here is worth a login: this machine's own address, and no agent but the demo's."""
+    host = urlsplit(settings.public_url or "").hostname
+    return host in LOOPBACK and all(isinstance(agent, config.DemoAgent) for agent in settings.agents.values())
+
+
+class DashboardWing:
+    """``routes`` and ``doors`` for the front door, ``run`` as a task, ``saved`` for every record that changes."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        desk: Desk,
+        calls: Calls,
+        agents: Mapping[str, Agent],
+        operations: Operations,
+        recordings: RecordingWing,
+    ) -> None:
+        access = operations.access
+        self.live = LiveBus(desk.instance, lambda: [session.record for session in desk.switchboard.sessions])
+        self.sessions = Sessions(
+            [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
+            access.proxies,
+            public_url=settings.public_url or "",
+            life_s=settings.api.session_hours * 3600,
+            open_here=is_demo(settings),
+        )
+        access.recognised_by.append(self.sessions.recognise)
+        self.softphone = Softphone(
+            Exchange(
+                instance=desk.instance,
+                lines=desk.lines,
+                agents=lambda: list(settings.agents),
+                switchboard=desk.switchboard,
+                factory=desk.factory,
+                recognise=self.sessions.recognise,
+                open_stream=SoftphoneStream,
+                attach=recordings.attach,
+            )
+        )
+        self._settings = settings
+        self._desk = desk
+        self._calls = calls
+        self._agents = agents
+        assert recordings.api is not None, "recordings join the operations first"
+        self._recordings = recordings.api
+        self._operations = operations
+        self._guard = Guard(access, self.sessions)
+
+    def saved(self, record: CallRecord) -> None:
+        """A record has changed."""
+        self.live.marked(record)
+
+    async def run(self) -> None:
+        """Live updates, until cancelled."""
+        await self.live.run(self._calls)
+
+    def doors(self) -> dict[str, Any]:
+        """Paths whose upgrades are judged here."""
+        return {SOFTPHONE_MEDIA: self.softphone.admit}
+
+    def routes(self) -> list[BaseRoute]:
+        """Every page."""
+        doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._settings.agents))
+        records = Records(self._calls, lambda: [session.record for session in self._desk.switchboard.sessions])
+        calls = CallPages(
+            CallParts(
+                guard=self._guard,
+                records=records,
+                control=self._operations.control,
+                transfers=list(self._settings.transfers),
+                agents=lambda: list(self._settings.agents),
+                recordings=self._recordings,
+            )
+        )
+        health = HealthPages(
+            HealthParts(
+                guard=self._guard,
+                records=records,
+                agents=self._agents,
+                providers={name: each.provider for name, each in self._settings.agents.items()},
+                lines=self._desk.lines,
+                switchboard=self._desk.switchboard,
+                instances=self._operations.instances,
+                room=lambda name: requests_left(self._agents[name]),
+            )
+        )
+        return [*doorway.routes(), *calls.routes(), *health.routes()]
+
+
+def requests_left(agent: Agent) -> int | None:
+    """What the agent's account may still be asked in this minute; None where it knows no limit."""
+    return agent.requests_left if isinstance(agent, KuraAgent) else None

@@ -1,0 +1,108 @@
+"""Puts together what dials: the rules of ``[outbound]``, and the engine of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge import settings as config
+from bridge.call.plan import Line
+from bridge.outbound.campaigning import Campaigning
+from bridge.outbound.dialler import Dialler, Rest
+from bridge.outbound.engine import Duties, Engine
+from bridge.outbound.numbers import Destinations
+from bridge.outbound.policy import Policy
+from bridge.outbound.rules import Defaults
+from bridge.settings.hours import Period
+from bridge.store.attempts import Attempts
+from bridge.store.budget import Budget
+from bridge.store.calls import Calls
+from bridge.store.campaigns import CampaignStore
+from bridge.store.database import Database
+from bridge.store.instances import Instances
+from bridge.store.suppression import Suppressions
+
+
+def policy_of(settings: config.Settings, lines: Mapping[str, Line]) -> Policy:
+    """The rules of ``[outbound]``."""
+    outbound = settings.outbound
+    own = {number for number in lines if number != "*"} | set(outbound.caller_numbers)
+    return Policy(
+        destinations=Destinations(outbound.allowed_prefixes, frozenset(own)),
+        budget=Budget(
+            calls_per_second=outbound.calls_per_second,
+            max_concurrent=outbound.max_concurrent,
+            daily_limit=outbound.daily_limit,
+            daily_minutes=outbound.daily_minutes,
+        ),
+        lines=lines,
+        agents=frozenset(settings.agents),
+        caller_numbers=outbound.caller_numbers,
+        machine_detection=outbound.machine_detection,
+        ring_timeout_s=outbound.ring_timeout_s,
+        max_duration_s=outbound.max_duration_s,
+        first_line=outbound.first_line,
+        public_url=settings.public_url or "",
+    )
+
+
+def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest) -> Dialler:
+    """Whoever dials."""
+    return Dialler(
+        calls=calls,
+        attempts=Attempts(database),
+        suppressions=Suppressions(database),
+        rest=rest,
+        public_url=policy.public_url,
+    )
+
+
+def defaults_of(settings: config.Settings) -> Defaults:
+    """What campaigns do where their rules do not say."""
+    outbound = settings.outbound
+    return Defaults(
+        hours=outbound.calling_hours,
+        parse_hours=Period.parse,
+        holidays=outbound.holidays,
+        max_attempts=outbound.max_attempts,
+        retry_delay_s=outbound.retry_delay_s,
+        max_failure_rate=outbound.max_failure_rate,
+        failure_window=outbound.failure_window,
+    )
+
+
+def engine_of(
+    settings: config.Settings, lines: Mapping[str, Line], database: Database, calls: Calls, rest: Rest, *, owner: str
+) -> Engine:
+    """The engine of a worker."""
+    policy = policy_of(settings, lines)
+    dialler = dialler_of(policy, database, calls, rest)
+    instances = Instances(database)
+
+    async def may_dial() -> bool:
+        """Where bridges tell that they live, one must be there that takes calls."""
+        known = await instances.all()
+        return not known or any(each.alive and not each.draining for each in known)
+
+    campaigning = Campaigning(
+        store=CampaignStore(database),
+        suppressions=Suppressions(database),
+        policy=policy,
+        defaults=defaults_of(settings),
+        owner=owner,
+        lease=dialler.times.lease,
+    )
+    return Engine(
+        Duties(
+            attempts=Attempts(database),
+            dialler=dialler,
+            budget=policy.budget,
+            owner=owner,
+            campaigns=campaigning,
+            may_dial=may_dial,
+        )
+    )
+
+
+def lines_of(settings: config.Settings) -> Mapping[str, Line]:
+    """Our numbers, as far as placing calls needs to know them."""
+    return {line.number: Line(number=line.number, agents=(line.agent, *line.backup_agents)) for line in settings.lines}

@@ -1,0 +1,71 @@
+"""Events out and what is fetched after a call, put together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge import settings as config
+from bridge.agents.xuna.api import XunaAgent
+from bridge.call.ports import Agent
+from bridge.store.announced import Announced
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.outbox import Outbox
+from bridge.tools import events
+from bridge.tools.courier import Channel
+from bridge.tools.sending import Destination
+
+
+class Telling:
+    """Who is told what. ``agents`` may be filled later, before the first call ends."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        *,
+        database: Database,
+        outbox: Outbox,
+        calls: Calls,
+        agents: Mapping[str, Agent],
+    ) -> None:
+        self._outbox = outbox
+        self._calls = calls
+        self._agents = agents
+        self._endpoints = [
+            events.Endpoint(
+                name,
+                Destination(endpoint.url, secret=endpoint.secret, allow_private=endpoint.allow_private),
+                types=frozenset(endpoint.types),
+                timeout_s=endpoint.timeout_s,
+                give_up_s=endpoint.retry_hours * 3600,
+            )
+            for name, endpoint in settings.events.items()
+        ]
+        analysed = frozenset(
+            name
+            for name, agent in settings.agents.items()
+            if isinstance(agent, config.XunaAgent) and agent.api_key is not None
+        )
+        self.announcer = events.Announcer(outbox, Announced(database), self._endpoints, analysed=analysed)
+        if not self.announcer.idle:
+            calls.announce = self.announcer.announce
+
+    def channels(self) -> dict[str, Channel]:
+        """How all of it is delivered."""
+        found = {endpoint.channel: events.telling(endpoint, self._calls.get) for endpoint in self._endpoints}
+        found[events.ANALYSIS] = events.analysing(
+            self._fetch, get=self._calls.get, change=self._calls.change, outbox=self._outbox
+        )
+        return found
+
+    async def _fetch(self, name: str, conversation_id: str) -> dict[str, Any] | None:
+        agent = self._agents.get(name)
+        if not isinstance(agent, XunaAgent):
+            return {}
+        return events.analysis(await agent.conversations.get(conversation_id))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for endpoint in self._endpoints:
+            await endpoint.destination.close()

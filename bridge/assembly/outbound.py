@@ -1,0 +1,81 @@
+"""Puts together what places calls, for the server and for the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bridge import settings as config
+from bridge.assembly.engine import defaults_of, dialler_of, policy_of
+from bridge.assembly.operations import Operations
+from bridge.assembly.worker import OwnWorker
+from bridge.carriers.twilio.rest import TwilioRest
+from bridge.outbound.placing import Placing
+from bridge.store.attempts import Attempts
+from bridge.store.calls import Calls
+from bridge.store.campaigns import CampaignStore
+from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
+from bridge.web.access import Denied
+from bridge.web.api_campaigns import CampaignsApi
+from bridge.web.api_outbound import OutboundApi
+from bridge.web.machines import Machines
+from bridge.web.problems import problem
+from bridge.web.reception import Desk
+from bridge.web.twilio import Hook
+
+
+class OutboundWing:
+    """What of placing calls is in the server: the routes, the machines' callback, the worker beside it."""
+
+    def __init__(
+        self, settings: config.Settings, desk: Desk, operations: Operations, database: Database, rest: TwilioRest
+    ) -> None:
+        calls = Calls(database)
+        board = desk.switchboard
+        self._operations = operations
+        self._worker: OwnWorker | None = None
+        self._machines = Machines(board, calls, rest)
+        policy = policy_of(settings, desk.lines)
+        self._placing = Placing(
+            policy=policy,
+            calls=calls,
+            attempts=Attempts(database),
+            dialler=dialler_of(policy, database, calls, rest),
+            instance=desk.instance,
+            spawn=lambda work: board.spawn(work, name="dial"),
+            draining=lambda: board.draining,
+        )
+
+        self._campaigns = CampaignsApi(
+            policy, defaults_of(settings), CampaignStore(database), Suppressions(database), self._guard
+        )
+
+    def routes(self) -> list[Route]:
+        """They stand before the API's others."""
+        placing = OutboundApi(self._placing, self._operations.idempotency, self._guard)
+        return [*placing.routes(), *self._campaigns.routes()]
+
+    def hooks(self) -> dict[str, Hook]:
+        """What the carrier's callbacks are told to."""
+        return {"amd": self._machines.told}
+
+    async def run(self, worker: Sequence[str] | None) -> None:
+        """The worker, where this server is to start one: with these arguments."""
+        if worker is not None:
+            self._worker = OwnWorker(worker)
+            await self._worker.run()
+
+    def stop(self) -> None:
+        """The server drains: begin nothing more."""
+        if self._worker is not None:
+            self._worker.stop()
+
+    async def _guard(self, request: Request) -> str | Response:
+        try:
+            return self._operations.access.admit(request, "viewer" if request.method == "GET" else "operator").name
+        except Denied as error:
+            return problem(error.status, error.detail, remedy=error.remedy, headers=error.headers)

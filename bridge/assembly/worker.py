@@ -1,0 +1,81 @@
+"""The worker process, put together; and how a server starts one for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from bridge import settings as config
+from bridge.assembly.engine import engine_of, lines_of
+from bridge.carriers.twilio.rest import TwilioRest
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+
+STOP_S: Final = 15.0  # one request to the carrier may be under way
+RESTART_S: Final = (0.2, 1.0, 5.0, 15.0)
+
+log = structlog.get_logger("bridge.worker")
+
+
+async def work(settings: config.Settings, stop: asyncio.Event) -> None:
+    """Place the calls that wait, until ``stop``."""
+    twilio = settings.carriers.twilio
+    assert twilio is not None, "load with serving=True"
+    database = Database(settings.database_url)
+    rest = TwilioRest(
+        twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
+    )
+    owner = f"worker-{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(rest.close)
+        await database.migrate()
+        stack.push_async_callback(database.close)
+        engine = engine_of(settings, lines_of(settings), database, Calls(database), rest, owner=owner)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(engine.run())
+            log.info("working", owner=owner)
+            await stop.wait()
+            engine.stop()
+            await asyncio.wait({running}, timeout=STOP_S)
+            running.cancel()
+
+
+class OwnWorker:
+    """The worker that a server on a single machine starts beside itself, and starts again when it dies."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._command = [sys.executable, "-m", "bridge", "worker", *arguments, "--parent", str(os.getpid())]
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Until ``stop``, or cancelled."""
+        died = 0
+        try:
+            while True:
+                began = asyncio.get_running_loop().time()
+                self._process = await asyncio.create_subprocess_exec(*self._command)
+                code = await self._process.wait()
+                if self._stopping or code == 2:  # used wrongly: it would be so again
+                    return
+                log.error("worker_died", code=code)
+                died = 0 if asyncio.get_running_loop().time() - began > RESTART_S[-1] else died + 1
+                await asyncio.sleep(RESTART_S[min(died, len(RESTART_S) - 1)])
+        finally:
+            self.stop()
+            if self._process is not None and self._process.returncode is None:
+                await self._process.wait()
+
+    def stop(self) -> None:
+        """Begin nothing more: the server drains."""
+        self._stopping = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()

@@ -1,0 +1,118 @@
+"""The measured process, from outside: started on a core of its own, asked how it is, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+START_S: Final = 30.0
+ANSWER_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a process told of itself."""
+
+    cpu_s: float
+    kernel_s: float  # of these
+    rss: int
+    collections: tuple[int, ...]  # by generation
+    worst_collection_s: float
+
+
+class Subject:
+    """A running bridge. Its pid, its address, and its line."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, reader: Any, writer: Any) -> None:
+        self.process = process
+        self.url = url
+        self._reader = reader
+        self._writer = writer
+
+    async def report(self, *, reset: bool = False) -> Report:
+        """How it is now; ``reset``: pauses are counted from here."""
+        async with asyncio.timeout(ANSWER_S):
+            self._writer.write(b"reset\n" if reset else b"report\n")
+            told = json.loads(await self._reader.readline())
+        return Report(
+            told["cpu_s"],
+            told["kernel_s"],
+            told["rss"],
+            tuple(each["count"] for each in told["gc"]),
+            max(each["worst_s"] for each in told["gc"]),
+        )
+
+
+def cores() -> tuple[int, int] | None:
+    """One for the bridge and one for the load; None where there is only one, or no way to choose."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return (allowed[0], allowed[1]) if len(allowed) > 1 else None
+
+
+def listen() -> socket.socket:
+    """A free port of loopback."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def subject(
+    command: Sequence[str], listener: socket.socket, *, core: int | None, log: Path, ready: str = "/readyz"
+) -> AsyncIterator[Subject]:
+    """``command LISTENER_FD CONTROL_FD`` as a running bridge. Raises RuntimeError where it does not start."""
+    ours, theirs = socket.socketpair()
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own command, once
+            [*command, str(listener.fileno()), str(theirs.fileno())],
+            pass_fds=[listener.fileno(), theirs.fileno()],
+            stdout=output,
+            stderr=output,
+        )
+    theirs.close()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    if core is not None:
+        os.sched_setaffinity(process.pid, {core})
+    reader, writer = await asyncio.open_connection(sock=ours)
+    try:
+        await _until_ready(process, url + ready, log)
+        yield Subject(process, url, reader, writer)
+    finally:
+        writer.close()  # which ends it
+        try:
+            await asyncio.to_thread(process.wait, ANSWER_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def _until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+        while process.poll() is None:
+            try:
+                async with http.get(url) as response:
+                    if response.status < 300:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
+    raise RuntimeError(f"the bridge did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+def this_bridge(config: Path) -> list[str]:
+    """The command of the bridge that is installed here."""
+    return [sys.executable, "-m", "bridge.bench.subject", str(config)]

@@ -1,0 +1,176 @@
+"""One run: a bridge on a core of its own, N calls against it for S seconds, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from bridge.audio.formats import TELEPHONE, AudioFormat, Encoding
+from bridge.bench.agent import AgentServer, Shape
+from bridge.bench.figures import Figures, Way, quantile
+from bridge.bench.load import Load, cpu_now, loading
+from bridge.bench.process import Subject, cores, listen, subject, this_bridge
+from bridge.bench.track import Tally
+
+WIDE: Final = AudioFormat(Encoding.PCM16, 16000)
+WIDER: Final = AudioFormat(Encoding.PCM16, 24000)
+SHAPES: Final = {
+    "16k": Shape("xuna", WIDE, WIDE),
+    "24k": Shape("kura", WIDER, WIDER),
+    "ulaw": Shape("xuna", TELEPHONE, WIDE),
+}
+ACCOUNT: Final = "AC" + "0123456789abcdef" * 2
+WARM_S: Final = 2.0  # of all calls, before it counts
+SETTLE_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A bridge under load, running."""
+
+    load: Load
+    bridge: Subject
+    rest: int  # bytes of memory after one call
+
+
+Command = Callable[[Path, AgentServer], Sequence[str]]
+
+
+def configuration(folder: Path, *, url: str, agent: AgentServer, token: str) -> Path:
+    """A whole bridge: records on disk, metrics on, one agent for every number."""
+    if agent.shape.provider == "kura":
+        table = 'provider = "kura"\nassistant_id = 1'
+    else:
+        table = 'provider = "xuna"\nagent_id = "agent_bench"'
+    file = folder / "bridge.toml"
+    file.write_text(
+        f"""public_url = "{url}"
+database_url = "sqlite:///{folder}/calls.db"
+max_calls = 100000
+[carriers.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{token}"
+api_base_url = "{agent.base_url}"
+[limits]
+calls_per_caller = 0
+loop_lag_ms = 0
+[agents.bench]
+{table}
+api_key = "{secrets.token_hex(16)}"
+base_url = "{agent.base_url}"
+[[lines]]
+number = "*"
+agent = "bench"
+[api]
+keys = ["{secrets.token_hex(16)}"]
+"""
+    )
+    file.chmod(0o600)
+    return file
+
+
+@contextlib.asynccontextmanager
+async def rig(shape: Shape, *, pinned: bool = True, command: Command | None = None) -> AsyncIterator[Rig]:
+    """A bridge (ours; or what ``command`` runs) and the load for it, each on its core, with one call made before."""
+    own = cores() if pinned else None
+    before = os.sched_getaffinity(0) if own else set()
+    token = secrets.token_hex(16)
+    try:
+        if own:
+            os.sched_setaffinity(0, {own[1]})
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="callbridge-bench-")))
+            agent = await stack.enter_async_context(AgentServer(shape))
+            listener = stack.enter_context(contextlib.closing(listen()))
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            file = configuration(folder, url=url, agent=agent, token=token)
+            run = this_bridge(file) if command is None else command(file, agent)
+            core = own[0] if own else None
+            bridge = await stack.enter_async_context(subject(run, listener, core=core, log=folder / "bridge.log"))
+            load = await stack.enter_async_context(loading(url, agent, account_sid=ACCOUNT, auth_token=token))
+            await load.begin_many(1)  # what is made or imported at the first call is no call's own
+            await load.end_all()
+            await asyncio.sleep(SETTLE_S)
+            yield Rig(load, bridge, (await bridge.report()).rss)
+    finally:
+        if own:
+            os.sched_setaffinity(0, before)
+
+
+async def measure(rig: Rig, calls: int, seconds: float) -> Figures:
+    """``calls`` calls for ``seconds``; they are hung up at the end, and every frame is accounted for."""
+    load, bridge = rig.load, rig.bridge
+    for tally in (load.up, load.down):
+        tally.__init__()  # type: ignore[misc]  # tracks hold it
+    load.late.clear()
+    load.answers.clear()
+    await load.begin_many(calls)
+    await asyncio.sleep(WARM_S)
+    before = await bridge.report(reset=True)
+    began, generator = perf_counter(), cpu_now()
+    async with load.measuring():
+        await asyncio.sleep(seconds)
+    after, took = await bridge.report(), perf_counter() - began
+    generator = (cpu_now() - generator) / took
+    dropped = load.dropped
+    await load.end_all()
+    cpu = after.cpu_s - before.cpu_s
+    return Figures(
+        calls=calls,
+        agent=_name(load.shape),
+        seconds=seconds,
+        cpu_per_call_s=cpu / took / calls,
+        kernel=(after.kernel_s - before.kernel_s) / cpu if cpu else 0.0,
+        core=cpu / took,
+        up=_way(load.up),
+        down=_way(load.down),
+        rss_rest=rig.rest,
+        rss=after.rss,
+        worst_collection_s=after.worst_collection_s,
+        late_s=quantile(load.late, 0.99),
+        generator=generator,
+        dropped=dropped,
+        answers=tuple(load.answers),
+    )
+
+
+async def burst(rig: Rig, *, rate: float, seconds: float, talk_s: float = 1.0) -> list[float]:
+    """``rate`` new calls a second beside those that are up, each of ``talk_s``: the webhook's answer times, s."""
+    load = rig.load
+    load.answers.clear()
+    began = perf_counter()
+
+    async def one() -> None:
+        call = await load.begin()
+        await asyncio.sleep(talk_s)
+        await load.end(call)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(began + number / rate - perf_counter(), 0))
+            group.create_task(one())
+    return list(load.answers)
+
+
+def _way(tally: Tally) -> Way:
+    values = tally.latencies
+    return Way(
+        frames=tally.frames,
+        lost=tally.lost,
+        wrong=tally.repeated + tally.changed + tally.unreadable,
+        p50=quantile(values, 0.5),
+        p99=quantile(values, 0.99),
+        worst=max(values, default=0.0),
+    )
+
+
+def _name(shape: Shape) -> str:
+    return next(name for name, each in SHAPES.items() if each == shape)

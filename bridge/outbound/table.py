@@ -1,0 +1,33 @@
+"""Results as CSV that no spreadsheet takes for formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from bridge.store.campaigns import Target
+
+HEAD: Final = ("line", "number", "name", "state", "result", "calls", "call_id", "note")
+_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def rows(targets: Iterable[Target]) -> str:
+    """One line for each person."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180
+    for each in targets:
+        cells = (each.number, each.name, each.state, each.result, str(each.tries), each.call_id or "", each.note)
+        writer.writerow([each.position, *map(safe, cells)])
+    return out.getvalue()
+
+
+def head(names: Sequence[str] = HEAD) -> str:
+    """The first line."""
+    return ",".join(names) + "\r\n"
+
+
+def safe(cell: str) -> str:
+    """With an apostrophe where a spreadsheet would compute: what people are called is written by others."""
+    return "'" + cell if cell.startswith(_RISKY) else cell

@@ -1,0 +1,278 @@
+"""Campaigns and their people, seen and changed by every instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import func, or_, select, update
+
+from bridge.call.record import CallRecord
+from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
+from bridge.store.budget import ALL, Budget, denial, spend, take_turn
+from bridge.store.database import Database
+from bridge.store.document import restore
+from bridge.store.tables import ATTEMPTS, CALLS, CAMPAIGNS, EPOCH, TARGETS, micros
+
+IMPORT_S: Final = 60.0  # a list of ten thousand is stored in one transaction, or not at all
+ROWS: Final = 500  # of one statement: SQLite binds 32766 values
+LOOKED_AT: Final = 20  # people of one campaign, per look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """``state``: draft, running, paused, finished, canceled; ``why`` it is paused. ``rules``: JSON values."""
+
+    campaign_id: str
+    name: str
+    state: str = "draft"
+    why: str = ""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One person. ``state``: waiting, calling, done, skipped. ``document``: zones, times, variables."""
+
+    position: int
+    number: str
+    name: str = ""
+    state: str = "waiting"
+    due_us: int = 0
+    tries: int = 0
+    call_id: str | None = None
+    result: str = ""
+    note: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows for a person: ``state`` and, while waiting, when. ``tries`` as it is then."""
+
+    state: str
+    due_us: int = 0
+    result: str = ""
+    note: str = ""
+
+
+class CampaignStore:
+    """Every method may raise StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, campaign: Campaign, targets: Sequence[Target]) -> bool:
+        """Store all of it, or nothing; False where this id is there already."""
+        values = {
+            "campaign_id": campaign.campaign_id,
+            "name": campaign.name,
+            "state": campaign.state,
+            "why": campaign.why,
+            "rules": msgspec.json.encode(campaign.rules).decode(),
+            "created_us": micros(campaign.created_at),
+            "changed_us": micros(campaign.created_at),
+        }
+        rows = [_row(campaign.campaign_id, target) for target in targets]
+        async with self._database.write(IMPORT_S) as connection:
+            first = self._database.insert(CAMPAIGNS).values(values).on_conflict_do_nothing()
+            if (await connection.execute(first.returning(CAMPAIGNS.c.campaign_id))).first() is None:
+                return False
+            for start in range(0, len(rows), ROWS):
+                await connection.execute(self._database.insert(TARGETS), rows[start : start + ROWS])
+        return True
+
+    async def get(self, campaign_id: str) -> Campaign | None:
+        """One campaign."""
+        async with self._database.read() as connection:
+            query = select(CAMPAIGNS).where(CAMPAIGNS.c.campaign_id == campaign_id)
+            row = (await connection.execute(query)).first()
+        return None if row is None else _campaign(row)
+
+    async def all(self, *, state: str | None = None, limit: int = 200) -> list[Campaign]:
+        """Newest first."""
+        query = select(CAMPAIGNS).order_by(CAMPAIGNS.c.created_us.desc()).limit(limit)
+        if state is not None:
+            query = query.where(CAMPAIGNS.c.state == state)
+        async with self._database.read() as connection:
+            return [_campaign(row) for row in await connection.execute(query)]
+
+    async def move(self, campaign_id: str, *, to: str, only_from: Sequence[str], now: datetime, why: str = "") -> bool:
+        """Start, pause, resume, cancel, finish; False where it does not stand so that it could."""
+        changed = update(CAMPAIGNS).where(CAMPAIGNS.c.campaign_id == campaign_id, CAMPAIGNS.c.state.in_(only_from))
+        async with self._database.write() as connection:
+            done = await connection.execute(changed.values(state=to, why=why, changed_us=micros(now)))
+            if done.rowcount and to == "canceled":
+                mine = (TARGETS.c.campaign_id == campaign_id, TARGETS.c.state == "waiting")
+                await connection.execute(update(TARGETS).where(*mine).values(state="done", result="canceled"))
+            return done.rowcount > 0
+
+    async def change_rules(self, campaign_id: str, rules: Mapping[str, Any], *, now: datetime) -> bool:
+        """Other rules, from the next call on. Everybody who waits is looked at again."""
+        changed = update(CAMPAIGNS).where(
+            CAMPAIGNS.c.campaign_id == campaign_id, CAMPAIGNS.c.state.in_(("draft", "running", "paused"))
+        )
+        async with self._database.write() as connection:
+            text = msgspec.json.encode(rules).decode()
+            done = await connection.execute(changed.values(rules=text, changed_us=micros(now)))
+            fresh = (TARGETS.c.campaign_id == campaign_id, TARGETS.c.state == "waiting", TARGETS.c.tries == 0)
+            await connection.execute(update(TARGETS).where(*fresh).values(due_us=0))
+            return done.rowcount > 0
+
+    async def targets(self, campaign_id: str, *, after: int = 0, limit: int = 1000) -> list[Target]:
+        """In the order of the list, those behind ``after``."""
+        query = select(TARGETS).where(TARGETS.c.campaign_id == campaign_id, TARGETS.c.position > after)
+        async with self._database.read(IMPORT_S) as connection:
+            rows = (await connection.execute(query.order_by(TARGETS.c.position).limit(limit))).all()
+        return [_target(row) for row in rows]
+
+    async def tally(self, campaign_id: str) -> dict[str, dict[str, int]]:
+        """How many people are in which state, and with which result: ``{"states": ..., "results": ...}``."""
+        found: dict[str, dict[str, int]] = {"states": {}, "results": {}}
+        async with self._database.read() as connection:
+            for name, column in (("states", TARGETS.c.state), ("results", TARGETS.c.result)):
+                query = select(column, func.count()).where(TARGETS.c.campaign_id == campaign_id).group_by(column)
+                for key, count in await connection.execute(query):
+                    if key:
+                        found[name][key] = count
+        return found
+
+    # ------------------------------------------------------------ calling
+
+    async def due(self, campaign_id: str, now: datetime) -> list[Target]:
+        """People who may be called now, the one who waits longest first."""
+        query = select(TARGETS).where(
+            TARGETS.c.campaign_id == campaign_id,
+            TARGETS.c.state == "waiting",
+            TARGETS.c.due_us <= micros(now),
+            ~in_a_call(TARGETS.c.number),
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(TARGETS.c.due_us).limit(LOOKED_AT))).all()
+        return [_target(row) for row in rows]
+
+    async def put_off(self, campaign_id: str, target: Target, step: Step) -> None:
+        """Not now: later, or never. Nothing changes where the person was called meanwhile."""
+        mine = _mine(campaign_id, target.position) & (TARGETS.c.state == "waiting") & (TARGETS.c.tries == target.tries)
+        values = {"state": step.state, "due_us": step.due_us, "result": step.result, "note": step.note}
+        async with self._database.write() as connection:
+            await connection.execute(update(TARGETS).where(mine).values(values))
+
+    async def begin(
+        self,
+        campaign_id: str,
+        target: Target,
+        attempt: Attempt,
+        record: CallRecord,
+        *,
+        budgets: tuple[Budget, Budget],
+        owner: str,
+        lease: timedelta,
+        now: datetime,
+    ) -> Attempt | str:
+        """Call a person: in one step the limits (of all, of the campaign) are kept, the intent, its record and the person's
+        state are stored. Else why not: rate, concurrent, daily, minutes, suppressed, gone.
+        """
+        mine = _mine(campaign_id, target.position) & (TARGETS.c.state == "waiting") & (TARGETS.c.tries == target.tries)
+        running = select(CAMPAIGNS.c.state).where(
+            CAMPAIGNS.c.campaign_id == campaign_id, CAMPAIGNS.c.state == "running"
+        )
+        async with self._database.write() as connection:
+            await take_turn(self._database, connection)
+            for budget, scope in zip(budgets, (ALL, campaign_id), strict=True):
+                denied = await denial(connection, budget, scope, now)
+                if denied is not None:
+                    return denied.why
+            if await is_suppressed(connection, target.number):
+                return "suppressed"
+            if (await connection.execute(running)).first() is None:
+                return "gone"
+            taken = update(TARGETS).where(mine, ~in_a_call(TARGETS.c.number))
+            values = {"state": "calling", "tries": TARGETS.c.tries + 1, "call_id": attempt.call_id}
+            if not (await connection.execute(taken.values(values))).rowcount:
+                return "gone"
+            begun = leased(attempt, owner, lease, now)
+            await insert(self._database, connection, begun, record)
+            for budget, scope in zip(budgets, (ALL, campaign_id), strict=True):
+                await spend(self._database, connection, budget, scope, now)
+            return begun
+
+    async def settle(self, campaign_id: str, position: int, record: CallRecord, step: Step, now: datetime) -> None:
+        """A call is over: the attempt is done, and the person's state moves, in one step and once."""
+        async with self._database.write() as connection:
+            if not await close(connection, record, now):
+                return
+            mine = _mine(campaign_id, position) & (TARGETS.c.call_id == record.call_id)
+            values = {"state": step.state, "due_us": step.due_us, "result": step.result, "note": step.note}
+            await connection.execute(update(TARGETS).where(mine, TARGETS.c.state == "calling").values(values))
+
+    async def open_people(self, campaign_id: str) -> int:
+        """Who is still to be called, or is being called."""
+        query = select(func.count()).where(
+            TARGETS.c.campaign_id == campaign_id, or_(TARGETS.c.state == "waiting", TARGETS.c.state == "calling")
+        )
+        async with self._database.read() as connection:
+            return int((await connection.execute(query)).scalar_one())
+
+    async def last_calls(self, campaign_id: str, count: int) -> list[CallRecord]:
+        """The newest calls of a campaign that are over, since it was last started."""
+        since = select(CAMPAIGNS.c.changed_us).where(CAMPAIGNS.c.campaign_id == campaign_id).scalar_subquery()
+        query = (
+            select(CALLS.c.document)
+            .join(ATTEMPTS, ATTEMPTS.c.call_id == CALLS.c.call_id)
+            .where(ATTEMPTS.c.campaign_id == campaign_id, ATTEMPTS.c.state == "done", ATTEMPTS.c.dialled_us >= since)
+            .order_by(ATTEMPTS.c.ended_us.desc())
+            .limit(count)
+        )
+        async with self._database.read() as connection:
+            return [restore(row.document) for row in await connection.execute(query)]
+
+
+def _mine(campaign_id: str, position: int) -> Any:
+    return (TARGETS.c.campaign_id == campaign_id) & (TARGETS.c.position == position)
+
+
+def _row(campaign_id: str, target: Target) -> dict[str, Any]:
+    return {
+        "campaign_id": campaign_id,
+        "position": target.position,
+        "number": target.number,
+        "name": target.name,
+        "state": target.state,
+        "due_us": target.due_us,
+        "tries": target.tries,
+        "call_id": target.call_id,
+        "result": target.result,
+        "note": target.note,
+        "document": msgspec.json.encode(target.document).decode(),
+    }
+
+
+def _campaign(row: Any) -> Campaign:
+    return Campaign(
+        campaign_id=row.campaign_id,
+        name=row.name,
+        state=row.state,
+        why=row.why,
+        rules=msgspec.json.decode(row.rules),
+        created_at=EPOCH + timedelta(microseconds=row.created_us),
+    )
+
+
+def _target(row: Any) -> Target:
+    return Target(
+        position=row.position,
+        number=row.number,
+        name=row.name,
+        state=row.state,
+        due_us=row.due_us,
+        tries=row.tries,
+        call_id=row.call_id,
+        result=row.result,
+        note=row.note,
+        document=msgspec.json.decode(row.document),
+    )

@@ -1,0 +1,148 @@
+"""What is asked of live calls from outside: hang up, transfer, press keys. Here, or on the instance that has the call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from bridge.call import events as e
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.errors import CarrierFailure, Reason
+from bridge.runtime.session import CallSession
+from bridge.runtime.switchboard import Switchboard
+from bridge.store.calls import Calls
+from bridge.store.commands import Command, Commands
+from bridge.store.writer import Writer
+from bridge.web.streams import StreamChange
+
+HANGUP: Final = "hangup"
+TRANSFER: Final = "transfer"
+DIGITS: Final = "digits"
+SUPERSEDED: Final = "superseded"
+
+Verb = Callable[[CallSession, Mapping[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger("bridge.control")
+
+
+class NoSuchCall(Exception):
+    """Nobody knows a call with this id."""
+
+
+class NotNow(Exception):
+    """The call has ended, or cannot do this as it stands."""
+
+
+class Carrier(Protocol):
+    """The carrier's own means (``carriers.twilio.rest.TwilioRest``)."""
+
+    async def end(self, call_id: str) -> None:
+        """End a call."""
+        ...
+
+    async def cancel(self, call_id: str) -> bool:
+        """Give up a call that was not answered; False where it was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the control works with. ``alive``: whether an instance is known to run."""
+
+    instance: str
+    switchboard: Switchboard
+    records: Calls
+    waiting: Writer
+    mailbox: Commands
+    carrier: Carrier
+    alive: Callable[[str], Awaitable[bool]]
+    streams: StreamChange
+
+
+class CallControl:
+    """One for each process. ``verbs``: what a live call can be told; whoever has another one adds it."""
+
+    def __init__(self, ways: Ways) -> None:
+        self.verbs: dict[str, Verb] = {
+            HANGUP: self._hang_up,
+            TRANSFER: self._transfer,
+            DIGITS: self._digits,
+            SUPERSEDED: self._superseded,
+        }
+        self._ways = ways
+
+    async def find(self, any_id: str) -> CallRecord | None:
+        """The freshest account of a call, by either id. Raises StoreUnavailable for one that is not here."""
+        session = self._ways.switchboard.find(any_id)
+        if session is not None:
+            return session.record
+        return self._ways.waiting.find(any_id) or await self._ways.records.get(any_id)
+
+    async def order(self, any_id: str, verb: str, args: Mapping[str, Any] | None = None) -> CallRecord:
+        """Tell a call to do something, wherever it lives; its record as it stood. Raises NoSuchCall, NotNow,
+        CarrierFailure, StoreUnavailable.
+        """
+        ways, args = self._ways, dict(args or {})
+        session = ways.switchboard.find(any_id)
+        if session is not None:
+            await self.verbs[verb](session, args)
+            return session.record
+        record = await self.find(any_id)
+        if record is None:
+            raise NoSuchCall
+        if record.status.terminal:
+            raise NotNow("The call has ended.")
+        if record.instance and record.instance != ways.instance and await ways.alive(record.instance):
+            await ways.mailbox.put(Command(record.call_id, verb, args), instance=record.instance)
+        else:
+            await self._without_session(record, verb)
+        return record
+
+    async def obey(self, command: Command) -> None:
+        """Do what another instance was asked. Never raises for what is wrong with the call."""
+        session = self._ways.switchboard.find(command.call_id)
+        try:
+            if command.verb not in self.verbs:
+                log.warning("unknown_command", verb=command.verb[:40])
+            elif session is not None:
+                await self.verbs[command.verb](session, command.args)
+            elif command.verb != SUPERSEDED and (record := await self.find(command.call_id)) is not None:
+                await self._without_session(record, command.verb)
+        except (NotNow, CarrierFailure) as error:
+            log.warning("command_failed", call_id=command.call_id, verb=command.verb, error=str(error))
+
+    # ------------------------------------------------------------ the verbs
+
+    async def _hang_up(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        session.handle(e.EndRequested(Reason.OPERATOR_HANGUP))
+
+    async def _transfer(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        if session.record.started_at is None:
+            raise NotNow("The call has not been connected yet.")
+        session.handle(e.TransferRequested(str(args["to"]), Reason.TRANSFERRED))
+
+    async def _digits(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        if session.phone_socket is None or session.record.carrier_call_id is None:
+            raise NotNow("The call has no media stream at this moment.")
+        await self._ways.streams.press(session, str(args["digits"]))
+
+    async def _superseded(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        session.handle(e.Superseded())
+
+    async def _without_session(self, record: CallRecord, verb: str) -> None:
+        """No process holds it: it rings, waits in a queue, or its process is gone."""
+        if verb != HANGUP:
+            raise NotNow("The call is not connected at this moment.")
+        known = record.carrier_call_id
+        if known is None:
+            await self._ways.records.change(record.call_id, _cancel)
+        elif record.direction is Direction.INBOUND or not await self._ways.carrier.cancel(known):
+            await self._ways.carrier.end(known)
+
+
+def _cancel(record: CallRecord) -> None:
+    record.finish(Reason.CANCELED, datetime.now(UTC), status=Status.CANCELED)

@@ -1,0 +1,197 @@
+"""Live updates: whoever looks on is told what changed, a few times a second, and costs the sound nothing.
+
+A record that changes is only marked; it is put into words when the next round comes, once for all viewers, and not at
+all where nobody looks. A viewer that does not read is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any, Final, Protocol
+
+import msgspec
+import structlog
+
+from bridge.call.record import CallRecord, iso
+from bridge.errors import StoreUnavailable
+
+ROUND_S: Final = 0.2
+POLL_S: Final = 2.0  # the calls of other instances
+MAX_QUEUED: Final = 100  # messages of one viewer
+MAX_VIEWERS: Final = 200
+MAX_MARKED: Final = 5000  # records between two rounds
+LAST_TURNS: Final = 30  # of a call that grows: a page has the earlier ones already
+
+log = structlog.get_logger("bridge.live")
+
+
+class LiveStore(Protocol):
+    """Where the calls of other instances are seen (``store.calls.Calls``)."""
+
+    async def unfinished(self) -> list[CallRecord]:
+        """Calls without a terminal status."""
+        ...
+
+
+class Viewer:
+    """One page that looks on. ``call``: at this call only, by our id or the softphone's; "": at all."""
+
+    def __init__(self, call: str) -> None:
+        self.call = call
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
+        self.dropped = False
+
+    def wants(self, record: CallRecord) -> bool:
+        """This record concerns it."""
+        return not self.call or self.call in (record.call_id, record.detail.get("softphone"))
+
+    def tell(self, message: bytes) -> None:
+        """Queue a message; a full queue means that nobody reads."""
+        try:
+            self.queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.dropped = True
+
+
+class LiveBus:
+    """One for each process. ``marked`` may be called for every save; ``run`` does the work. ``live``: calls in progress here."""
+
+    def __init__(
+        self,
+        instance: str,
+        live: Callable[[], Collection[CallRecord]] = lambda: (),
+        *,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self.dropped = 0  # viewers that did not read
+        self._instance = instance
+        self._live = live
+        self._poll_s = poll_s
+        self._viewers: set[Viewer] = set()
+        self._marked: dict[str, CallRecord] = {}
+        self._foreign: dict[str, tuple[int, str]] = {}
+        self._work = asyncio.Event()
+
+    @property
+    def viewers(self) -> int:
+        """How many look on."""
+        return len(self._viewers)
+
+    def marked(self, record: CallRecord) -> None:
+        """The record has changed."""
+        if self._viewers and len(self._marked) < MAX_MARKED:
+            self._marked[record.call_id] = record
+            self._work.set()
+
+    @contextlib.asynccontextmanager
+    async def watch(self, call: str = "") -> AsyncIterator[Viewer | None]:
+        """Look on; None where too many do already."""
+        if len(self._viewers) >= MAX_VIEWERS:
+            yield None
+            return
+        viewer = Viewer(call)
+        self._viewers.add(viewer)
+        self._foreign.clear()
+        for record in self._live():  # what changed between the page and its stream of updates is not lost
+            self.marked(record)
+        try:
+            yield viewer
+        finally:
+            self._viewers.discard(viewer)
+
+    async def run(self, store: LiveStore) -> None:
+        """Tell the viewers, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll(store), name="live poll")
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                self.round()
+                await asyncio.sleep(ROUND_S)
+
+    def round(self) -> None:
+        """Tell every viewer what changed since the last round."""
+        marked, self._marked = self._marked, {}
+        for record in marked.values():
+            viewers = [viewer for viewer in self._viewers if viewer.wants(record)]
+            short = _event("call", brief(record)) if any(not viewer.call for viewer in viewers) else b""
+            full = _event("record", growing(record)) if any(viewer.call for viewer in viewers) else b""
+            for viewer in viewers:
+                viewer.tell(full if viewer.call else short)
+        for viewer in [each for each in self._viewers if each.dropped]:
+            self._viewers.discard(viewer)
+            self.dropped += 1
+            log.warning("viewer_dropped")
+
+    async def _poll(self, store: LiveStore) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            if not self._viewers:
+                continue
+            try:
+                records = await store.unfinished()
+            except StoreUnavailable as error:
+                log.warning("live_store_away", error=type(error).__name__)
+                continue
+            for record in records:
+                state = (len(record.turns), str(record.status))
+                if record.instance != self._instance and self._foreign.get(record.call_id) != state:
+                    self.marked(record)
+            ours = {record.call_id: (len(record.turns), str(record.status)) for record in records}
+            gone = [call_id for call_id in self._foreign if call_id not in ours]
+            for viewer in self._viewers:
+                for call_id in gone:
+                    viewer.tell(_event("gone", {"call_id": call_id}))
+            self._foreign = {
+                record.call_id: ours[record.call_id] for record in records if record.instance != self._instance
+            }
+
+
+def brief(record: CallRecord) -> dict[str, Any]:
+    """A call in a list."""
+    last = next((turn for turn in reversed(record.turns) if turn.text), None)
+    return {
+        "call_id": record.call_id,
+        "person": record.person,
+        "carrier": record.carrier,
+        "direction": str(record.direction),
+        "line": record.line,
+        "agent": record.agent,
+        "status": str(record.status),
+        "live": not record.status.terminal,
+        "created_at": iso(record.created_at),
+        "started_at": iso(record.started_at),
+        "turns": len(record.turns),
+        "last": None if last is None else {"role": last.role, "text": last.text[-300:]},
+    }
+
+
+def growing(record: CallRecord) -> dict[str, Any]:
+    """A call as it grows: its last turns, and at which number they begin."""
+    body = record.public()
+    first = max(len(record.turns) - LAST_TURNS, 0)
+    body["turns"] = body["turns"][first:]
+    body["first_turn"] = first
+    body["events"] = body["events"][-LAST_TURNS:]
+    body["live"] = not record.status.terminal
+    return body
+
+
+def _event(kind: str, body: dict[str, Any]) -> bytes:
+    return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+async def stream(viewer: Viewer, still_allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """The body of an event stream, until the viewer is dropped or logged out; with a sign of life in silence."""
+    yield b"retry: 2000\n\n"
+    while not viewer.dropped:
+        try:
+            async with asyncio.timeout(POLL_S):
+                message = await viewer.queue.get()
+        except TimeoutError:
+            message = b": alive\n\n"
+        if not still_allowed():
+            return
+        yield message

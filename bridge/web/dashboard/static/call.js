@@ -1,0 +1,36 @@
+// One call: its transcript, which grows while it lasts, and afterwards follows the recording.
+import { showTurns } from './transcript.js';
+
+const call = document.getElementById('call');
+const list = document.getElementById('transcript');
+const path = `/calls/${encodeURIComponent(call.dataset.call)}`;
+
+function show(record) {
+  showTurns(list, record.turns, record.first_turn ?? 0);
+  document.getElementById('silent')?.toggleAttribute('hidden', list.children.length > 0);
+  document.getElementById('status').textContent = record.status.replaceAll('_', ' ');
+  if (record.outcome) {
+    document.getElementById('outcome').textContent = `${record.outcome.reason.replaceAll('_', ' ')} (${record.outcome.side})`;
+  }
+}
+
+const answer = await fetch(path, { headers: { accept: 'application/json' } });
+const record = await answer.json();
+show(record);
+
+if (call.dataset.live) {
+  const events = new EventSource(`/live?call=${encodeURIComponent(call.dataset.call)}`);
+  events.addEventListener('record', ({ data }) => {
+    const fresh = JSON.parse(data);
+    show(fresh);
+    if (!fresh.live) {
+      events.close();
+      document.getElementById('actions')?.remove();
+    }
+  });
+}
+
+if (call.dataset.sound) {
+  const { play } = await import('./recording.js');
+  await play(path, record, list);
+}

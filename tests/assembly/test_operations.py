@@ -1,0 +1,109 @@
+"""Several instances, and housekeeping, over one store."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.app import House
+from bridge.assembly.operations import Operations
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.errors import Reason
+from tests.support.deployment import Deployment, deployed, settled
+from tests.support.house import running
+
+TRANSFERS = '[transfers]\nreception = "+15550777"\n'
+
+
+@pytest.fixture
+async def all_(tmp_path: Path) -> AsyncIterator[Deployment]:
+    """A deployment."""
+    async with deployed(tmp_path, more=TRANSFERS) as deployment:
+        yield deployment
+
+
+@contextlib.asynccontextmanager
+async def second(deployment: Deployment, tmp_path: Path) -> AsyncIterator[House]:
+    """Another instance on the same store; both know of each other."""
+    text = settled(tmp_path, deployment.xuna, deployment.rest.url, more=TRANSFERS)
+    async with running(tmp_path, text) as house:
+        for each in (house, deployment.house):
+            await operations(each).beat()
+        yield house
+
+
+def operations(house: House) -> Operations:
+    """Of a house that runs."""
+    assert house.operations is not None
+    return house.operations
+
+
+async def test_a_call_on_another_instance_obeys_too(all_: Deployment, tmp_path: Path) -> None:
+    """What one instance is asked about a call of another is done there."""
+    call, _ = await all_.talking()
+    async with second(all_, tmp_path) as other:
+        reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/digits", body={"digits": "7"}, house=other)
+        assert reply.status == 202, reply.text
+        await call.streaming(count=2)
+        assert any('digits="7"' in twiml for _, twiml in call.documents)
+        shown = await all_.ask("GET", f"/api/v1/calls/{call.sid}", house=other)
+        assert shown.json["status"] == "in_progress"
+        hangup = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hangup", house=other)
+        assert hangup.status == 202
+        await call.ended()
+    record = all_.house.writer.find(call.sid) or await all_.house.calls.get(call.sid)
+    assert record is not None
+    assert record.outcome is Reason.OPERATOR_HANGUP
+
+
+async def test_an_instance_that_lost_a_call_to_another_lets_go(all_: Deployment, tmp_path: Path) -> None:
+    """Told that it is superseded, it releases the agent and leaves the record to the other."""
+    call, _ = await all_.talking()
+    async with second(all_, tmp_path) as other:
+        live = all_.house.switchboard.find(call.sid)
+        assert live is not None
+        await operations(other).taken_over(live.record.call_id, all_.house.instance)
+        await operations(all_.house).take_commands()
+        await live.ended.wait()
+        assert live.record.outcome is None
+    await call.hang_up()
+
+
+async def test_a_process_that_ends_as_it_should_leaves(all_: Deployment, tmp_path: Path) -> None:
+    """After a drain nobody takes it for dead."""
+    async with second(all_, tmp_path) as other:
+        known = {each.id for each in await operations(all_.house).instances.all()}
+        assert known == {all_.house.instance, other.instance}
+    assert {each.id for each in await operations(all_.house).instances.all()} == {all_.house.instance}
+
+
+async def test_old_records_go_with_all_that_belongs_to_them(all_: Deployment) -> None:
+    """After ``retention_days`` a record is removed, and whoever keeps something else of the call is told."""
+    now = datetime.now(UTC)
+    for number, days in enumerate((91, 89)):
+        record = CallRecord(
+            call_id=f"call_{number}",
+            direction=Direction.INBOUND,
+            from_number="+15550123456",
+            to_number="+15550100",
+            line="+15550100",
+            agent="support",
+            created_at=now - timedelta(days=days),
+            status=Status.COMPLETED,
+        )
+        await all_.house.calls.save(record)
+    forgotten: list[str] = []
+
+    async def broken(record: CallRecord) -> None:
+        raise OSError
+
+    async def recording(record: CallRecord) -> None:
+        forgotten.append(record.call_id)
+
+    operations(all_.house).forgetters += [broken, recording]
+    await operations(all_.house).expire(now)
+    assert forgotten == ["call_0"]
+    assert await all_.house.calls.get("call_0") is None
+    assert await all_.house.calls.get("call_1") is not None

@@ -1,0 +1,123 @@
+"""A process that answers calls is killed: on one machine, with nothing but its own parent to look after it."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from tests.standins import sound
+from tests.standins.twilio import Carrier, TwilioRest
+from tests.standins.xuna import Xuna
+from tests.support.house import ACCOUNT, PUBLIC, TOKEN, configuration
+from tests.support.instances import Instance, free_ports
+
+RESUMED_S = 6.0  # from the kill to the new agent's voice
+
+
+@pytest.fixture
+async def xuna() -> AsyncIterator[Xuna]:
+    """A strict XUNA."""
+    async with Xuna(init_within=10.0, pong_within=10.0) as server:
+        yield server
+
+
+@pytest.fixture
+def port() -> int:
+    """Where the bridge listens."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+async def carrier(port: int) -> AsyncIterator[Carrier]:
+    """A strict Twilio."""
+    async with Carrier(
+        public_url=PUBLIC, address=f"127.0.0.1:{port}", auth_token=TOKEN, account_sid=ACCOUNT
+    ) as carrier:
+        yield carrier
+
+
+@pytest.fixture
+async def bridge(xuna: Xuna, carrier: Carrier, port: int, tmp_path: Path) -> AsyncIterator[Instance]:
+    """``callbridge serve``: a parent and its child."""
+    async with TwilioRest(carrier) as rest:
+        agent = f'[agents.support]\nprovider = "xuna"\nagent_id = "agent_1"\napi_key = "{xuna.api_key}"\nbase_url = "{xuna.url}"\n'
+        config = tmp_path / "bridge.toml"
+        config.write_text(
+            configuration(tmp_path, agent, more='[logging]\nformat = "json"').replace("http://127.0.0.1:9", rest.url)
+        )
+        bridge = Instance(tmp_path, config, port, parent=True)
+        await bridge.start()
+        try:
+            yield bridge
+        finally:
+            await bridge.close()
+
+
+def exists(pid: int) -> bool:
+    """Whether there is such a process."""
+    return Path(f"/proc/{pid}").exists()
+
+
+async def test_the_child_is_killed(xuna: Xuna, carrier: Carrier, bridge: Instance, tmp_path: Path) -> None:
+    """The caller hears a bridging line and then an agent that knows what was said, within six seconds; the record is whole."""
+    call = await carrier.call()
+    await call.streaming()
+    session = await xuna.session()
+    await session.say(0.5, text="Hello! How can I help?")
+    await call.hears(0.4)
+    await session.user_transcript("I need an appointment.")
+    await call.speak(sound.tone(0.5))
+    await asyncio.sleep(1.2)  # the writer rests up to a second between two accounts of a live call
+    (child,) = bridge.children()
+    began = time.monotonic()
+    os.kill(child, signal.SIGKILL)
+    await call.streaming(count=2, timeout=RESUMED_S)
+    second = await xuna.session(timeout=RESUMED_S)
+    await second.say(0.5, text="Where were we?")
+    await call.hears(0.4, timeout=RESUMED_S)
+    assert time.monotonic() - began < RESUMED_S
+    assert "I need an appointment." in second.variables["previous_transcript"]
+    assert second.overrides["agent"]["first_message"]
+    await second.close(1000)
+    assert await call.ended() == "completed"
+    database = Database(f"sqlite:///{tmp_path}/calls.db")
+    async with asyncio.timeout(10):
+        while (record := await Calls(database).get(call.sid)) is None or not record.status.terminal:
+            await asyncio.sleep(0.1)
+    await database.close()
+    assert (str(record.outcome), record.resumes) == ("agent_hangup", 1)
+
+
+async def test_the_parent_is_killed(bridge: Instance, port: int) -> None:
+    """Its child goes with it, the port is free, and a new start takes calls."""
+    (child,) = bridge.children()
+    bridge.send(signal.SIGKILL)
+    await bridge.ended()
+    async with asyncio.timeout(10):
+        while exists(child):
+            await asyncio.sleep(0.05)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+    await bridge.start()
+
+
+async def test_a_drain_through_the_parent(xuna: Xuna, carrier: Carrier, bridge: Instance) -> None:
+    """SIGTERM to the parent lets the call that is on go to its end, then both exit with 0."""
+    call = await carrier.call()
+    await call.streaming()
+    session = await xuna.session()
+    bridge.send(signal.SIGTERM)
+    await session.say(0.5, text="Still here.")
+    await call.hears(0.4)
+    assert bridge.alive
+    await session.close(1000)
+    assert await call.ended() == "completed"
+    assert await bridge.ended() == 0

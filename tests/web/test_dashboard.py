@@ -1,0 +1,182 @@
+"""The dashboard in a real browser: what people see, may do, and are kept from."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bridge.app import House
+from bridge.call.record import CallRecord, Direction, Latency, Status, Turn
+from bridge.errors import Reason
+from tests.support.browser import chromium, needs_chromium, until
+from tests.support.house import API_KEY, configuration, running
+from tests.web.test_softphone import DEMO
+
+VIEWER_KEY = "viewer-key-0123456789"
+ATTACKS = (
+    "<script>window.hacked=1</script>",
+    '"><img src=x onerror="window.hacked=1">',
+    "<svg/onload=window.hacked=1>",
+    "</title><script>window.hacked=1</script>",
+    "javascript:window.hacked=1",
+    "{{ 7*7 }}${7*7}<%= 7*7 %>",
+    "</textarea><iframe srcdoc='<script>top.hacked=1</script>'></iframe>",
+    "\u2028\u202e<b onmouseover=window.hacked=1>x</b>",
+)
+NOW = datetime.now(UTC)
+PAGES = ("/", "/calls", "/overview", "/agents", "/softphone", "/calls/call_seed1")
+PICTURES = os.environ.get("SCREENSHOTS")  # a folder: the pages are drawn there for people to look at
+
+
+def record(number: int, *, words: str = "I would like an appointment, please.", **values: object) -> CallRecord:
+    """A call that has ended, some hours ago."""
+    began = NOW - timedelta(hours=number % 20, minutes=7 * number % 60)
+    facts: dict[str, object] = {
+        "call_id": f"call_seed{number}",
+        "direction": Direction.INBOUND,
+        "to_number": "+15550100",
+        "line": "+15550100",
+        "agent": "demo",
+        "created_at": began,
+        "from_number": f"+1555012{number:04}",
+        "status": Status.COMPLETED,
+        "started_at": began + timedelta(seconds=1),
+        "ended_at": began + timedelta(seconds=61 + number),
+        "outcome": Reason.CALLER_HANGUP if number % 5 else Reason.AGENT_LOST,
+        "turns": [
+            Turn("agent", "Hello, how can I help you?", 400),
+            Turn("caller", words, 3200),
+            Turn("agent", "Gladly. Tuesday at nine, or Thursday at half past ten?", 4300, "Gladly. Tuesday", True),
+            Turn("caller", "Thursday.", 6100),
+        ],
+        "latency": Latency(80.0, 210.0, 420.0, [640.0 + 40 * (number % 17), 910.0, 700.0], [180.0]),
+        "carrier_call_id": f"CA{number:032x}",
+        "instance": "here",
+    }
+    call = CallRecord(
+        **(facts | values),  # type: ignore[arg-type]
+    )
+    call.add_event("stream_started", 310)
+    call.add_event(
+        "agent_ready", 390, agent="demo", uplink="mulaw/8000 -> pcm16/16000: FIR 32 taps, 2.0 ms", downlink="-"
+    )
+    call.add_event("interruption", 5200, by="agent", took_ms=180.0)
+    return call
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A bridge with a login and some calls behind it."""
+    text = configuration(tmp_path, DEMO).replace(
+        f'keys = ["{API_KEY}"]',
+        f'keys = [{{ key = "{API_KEY}", name = "alice" }}, {{ key = "{VIEWER_KEY}", role = "viewer", name = "victor" }}]',
+    )
+    async with running(tmp_path, text + '\n[transfers]\nreception = "+15550777"\n') as house:
+        for number in range(1, 25):
+            await house.calls.save(record(number))
+        yield house
+
+
+async def log_in(page: object, house: House, key: str = API_KEY) -> str:
+    """As somebody types it; the address of the bridge."""
+    base = f"http://127.0.0.1:{house.port}"
+    await page.goto(base + "/")  # type: ignore[attr-defined]
+    await page.fill("#key", key)  # type: ignore[attr-defined]
+    await page.click("button.main")  # type: ignore[attr-defined]
+    await page.wait_for_url(base + "/")  # type: ignore[attr-defined]
+    return base
+
+
+@needs_chromium
+@pytest.mark.browser
+async def test_a_live_call_is_seen_and_hung_up(house: House) -> None:
+    """A call appears by itself, its words are shown as they come, and the operator's button ends it."""
+    async with chromium() as browser:
+        context = await browser.new_context()
+        page, caller = await context.new_page(), await context.new_page()
+        base = await log_in(page, house)
+        await caller.goto(base + "/softphone")
+        await caller.click("#call")
+        await until(page, "document.querySelector('#calls tr')?.textContent.includes('Callbridge demo')")
+        assert "in progress" in await page.inner_text("#calls tr")
+        await page.click("#calls .danger")
+        await until(page, "document.querySelectorAll('#calls tr').length === 0")
+        await until(caller, "/operator hangup/.test(document.querySelector('#state').textContent)")
+        assert house.switchboard.active == 0
+
+
+@needs_chromium
+@pytest.mark.browser
+async def test_what_callers_say_is_text_everywhere(house: House) -> None:
+    """Markup in a number, in what was said, in a tool's name or in the agent's analysis is shown and never run."""
+    for number, attack in enumerate(ATTACKS, 100):
+        call = record(number, words=attack, from_number=attack, agent=attack, analysis={attack: attack})
+        call.add_event("tool_call", 5000, name=attack)
+        await house.calls.save(call)
+    async with chromium() as browser:
+        page = await browser.new_page()
+        base = await log_in(page, house)
+        live = record(
+            199, words=ATTACKS[1], from_number=ATTACKS[0], status=Status.IN_PROGRESS, outcome=None, ended_at=None
+        )
+        house.dashboard.saved(live)  # type: ignore[union-attr]
+        await until(page, "document.querySelector('#calls').textContent.includes('<script>')")
+        for path in ("/calls", "/overview", "/agents", *(f"/calls/call_seed{100 + n}" for n in range(len(ATTACKS)))):
+            await page.goto(base + path)
+            await page.wait_for_load_state("networkidle")
+            assert await page.evaluate("window.hacked") is None
+            assert (
+                await page.evaluate(
+                    "document.querySelectorAll('main img, main iframe, main svg, main b[onmouseover]').length"
+                )
+                == 0
+            )
+            assert "49" not in await page.inner_text("h1")
+        assert await page.locator("#transcript li", has_text="onmouseover").count() == 1
+
+
+@needs_chromium
+@pytest.mark.browser
+@pytest.mark.slow
+async def test_every_page_is_usable_by_everybody(house: House) -> None:
+    """No page has a serious accessibility fault, in light or dark, wide or narrow, or is wider than a narrow screen."""
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+    async with chromium() as browser:
+        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):
+            context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+            page = await context.new_page()
+            problems: list[str] = []
+            page.on("pageerror", lambda error, told=problems: told.append(str(error)))
+            page.on(
+                "console", lambda message, told=problems: told.append(message.text) if message.type == "error" else None
+            )
+            base = await log_in(page, house)
+            live = record(7, call_id="call_live", status=Status.IN_PROGRESS, outcome=None, ended_at=None)
+            for path in PAGES:
+                await page.goto(base + path)
+                await page.wait_for_load_state("load")
+                if path == "/":
+                    await asyncio.sleep(0.3)
+                    house.dashboard.saved(live)  # type: ignore[union-attr]
+                    await until(page, "document.querySelectorAll('#calls tr').length === 1")
+                if path == "/overview":
+                    await until(page, "document.querySelectorAll('canvas').length === 2")
+                await page.evaluate(axe)
+                found = await page.evaluate("axe.run()")
+                serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+                told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious]
+                assert not told, (path, scheme, width)
+                wide = await page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                assert wide <= 0, (path, width)
+                if PICTURES:
+                    name = (path.strip("/") or "live").replace("/call_seed1", "").replace("calls", "history")
+                    name = "call" if "call_seed1" in path else name
+                    await page.screenshot(path=f"{PICTURES}/{name}-{scheme}-{width}.png", full_page=width > 400)
+            assert not problems
+            await context.close()
