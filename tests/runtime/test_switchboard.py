@@ -77,7 +77,7 @@ async def desk() -> AsyncIterator[Desk]:
 async def settled(board: Switchboard) -> None:
     """Until no call is left."""
     async with asyncio.timeout(2):
-        while board.active:  # noqa: ASYNC110  # what is waited for has no event of its own
+        while board.active:  # what is waited for has no event of its own
             await asyncio.sleep(0)
 
 
