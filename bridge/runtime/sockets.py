@@ -32,10 +32,12 @@ UPGRADE_S: Final = 5.0
 PING_S: Final = 5.0  # without any message from the agent it is pinged
 PONG_S: Final = 5.0  # and must answer within this time
 
+WIRE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))  # RFC 6455, 7.4.1, and IANA's registry
 TEXT = picows.WSMsgType.TEXT
 BINARY = picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
 CLOSE = picows.WSMsgType.CLOSE
+PING = picows.WSMsgType.PING
 PONG = picows.WSMsgType.PONG
 
 
@@ -72,6 +74,7 @@ class Socket(picows.WSListener):
         self._parts_text = False
         self._paused = False
         self._closed = False
+        self._leaving = False
         self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
@@ -94,7 +97,11 @@ class Socket(picows.WSListener):
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
         kind = frame.msg_type
-        if kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # nothing was agreed on that would give them a meaning (5.2)
+            self._refuse(1002, "a reserved bit")
+        elif self._leaving and kind is not CLOSE:
+            return  # what comes after a close frame, the peer's or ours, is not heard any more (5.5.1)
+        elif kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
             message = frame.get_payload_as_bytes()
             receiver = self.receiver
             if receiver is not None and message.isascii():
@@ -120,8 +127,12 @@ class Socket(picows.WSListener):
                 self._parts.clear()
                 self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
-            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            self._leaving = True
+            if not transport.is_close_frame_sent:
+                transport.send_close(close_answer(frame.get_payload_as_bytes()))
             transport.disconnect()
+        elif kind is PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif kind is PONG and self.receiver is not None:
             self.receiver.answered()
 
@@ -160,6 +171,7 @@ class Socket(picows.WSListener):
         transport = self._transport
         if transport is None or self._closed or self._close_timer is not None:
             return
+        self._leaving = True
         if not transport.is_close_frame_sent:
             transport.send_close(picows.WSCloseCode(code), reason.encode()[:123])
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
@@ -235,6 +247,20 @@ async def _settle(transport: Any) -> None:
         await transport.wait_disconnected()
 
 
+def close_answer(payload: bytes) -> int:
+    """The code with which a close frame is answered (RFC 6455, 5.5.1 and 7.4): its own where it may be on the wire."""
+    if not payload:
+        return 1000
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not (code in WIRE_CODES or 3000 <= code < 5000):
+        return 1002
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return 1007
+    return code
+
+
 def _silent_logger() -> logging.Logger:
     logger = logging.getLogger("bridge.sockets.wire")
     logger.setLevel(logging.CRITICAL + 1)
@@ -262,6 +288,7 @@ async def connect(
                 websocket_handshake_timeout=timeout_s,
                 logger_name=_silent_logger(),
                 enable_auto_ping=True,
+                enable_auto_pong=False,  # it would answer a ping before its reserved bits are seen
                 auto_ping_idle_timeout=PING_S,
                 auto_ping_reply_timeout=PONG_S,
                 max_frame_size=MAX_AGENT_MESSAGE,
@@ -355,7 +382,7 @@ def serve_upgrade(
         PING_S,
         PONG_S,
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
-        True,
+        False,  # pings are answered here
         max_message,
         None,
         4096,
