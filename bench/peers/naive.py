@@ -13,12 +13,13 @@ import sys
 
 import uvicorn
 import websockets
-from bridge.bench.control import Control
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bridge.bench.control import Control
 
 AGENT = sys.argv[1]
 
@@ -73,7 +74,9 @@ async def media(phone: WebSocket) -> None:
         for task in tasks:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | websockets.ConnectionClosed):
+            if isinstance(result, Exception) and not isinstance(
+                result, WebSocketDisconnect | websockets.ConnectionClosed
+            ):
                 raise result
 
 
@@ -92,7 +95,9 @@ async def main() -> None:
         Route("/readyz", plain),
         WebSocketRoute("/media", media),
     ]
-    config = uvicorn.Config(Starlette(routes=routes), log_level="warning", ws="websockets", ws_per_message_deflate=False)
+    config = uvicorn.Config(
+        Starlette(routes=routes), log_level="warning", ws="websockets", ws_per_message_deflate=False
+    )
     await uvicorn.Server(config).serve([socket.socket(fileno=int(sys.argv[2]))])
     line.cancel()
 

@@ -12,7 +12,6 @@ import sys
 
 import uvicorn
 import websockets
-from bridge.bench.control import Control
 from fastapi import FastAPI, Request, Response, WebSocket
 from loguru import logger
 from pipecat.frames.frames import CancelFrame, EndFrame, InputAudioRawFrame, OutputAudioRawFrame, StartFrame
@@ -22,6 +21,8 @@ from pipecat.pipeline.task import PipelineParams, PipelineTask
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.serializers.twilio import TwilioFrameSerializer
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
+
+from bridge.bench.control import Control
 
 AGENT = sys.argv[1]
 RATE = 16000
@@ -45,7 +46,10 @@ class AgentBridge(FrameProcessor):
         if isinstance(frame, StartFrame):
             await self.push_frame(frame, direction)
             self._agent = await websockets.connect(AGENT, max_size=None, compression=None)
-            hello = {"type": "conversation_initiation_client_data", "dynamic_variables": {"carrier_call_id": self._call}}
+            hello = {
+                "type": "conversation_initiation_client_data",
+                "dynamic_variables": {"carrier_call_id": self._call},
+            }
             await self._agent.send(json.dumps(hello))
             self._reader = self.create_task(self._read())
         elif isinstance(frame, InputAudioRawFrame):

@@ -151,9 +151,11 @@ class Load:
 
 
 @asynccontextmanager
-async def loading(url: str, agent: AgentServer, *, account_sid: str, auth_token: str) -> AsyncIterator[Load]:
-    """A load against the bridge at ``url``, whose agent ``agent`` is."""
-    connector = aiohttp.TCPConnector(limit=0)
+async def loading(
+    url: str, agent: AgentServer, *, account_sid: str, auth_token: str, keep_alive: bool = True
+) -> AsyncIterator[Load]:
+    """A load against the bridge at ``url``, whose agent ``agent`` is. ``keep_alive``: of the webhooks' connections."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=15)) as http:
         load = Load(agent.shape, Carrier(url, account_sid, auth_token, http), agent)
         gc.freeze()

@@ -14,10 +14,16 @@ SHORT_S: Final = 5.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``callbridge bench``."""
-    parser.add_argument("--calls", type=int, nargs="+", metavar="N", help="simulated calls at once; several are run in turn")
+    parser.add_argument(
+        "--calls", type=int, nargs="+", metavar="N", help="simulated calls at once; several are run in turn"
+    )
     parser.add_argument("--seconds", type=float, default=None, metavar="S", help="of each run (default: 10)")
-    parser.add_argument("--agent", choices=("16k", "24k", "ulaw"), default="16k", help="the agent's sound (%(default)s)")
-    parser.add_argument("--rate", type=float, metavar="R", help="besides, R new calls a second beside the last N, for 10 s")
+    parser.add_argument(
+        "--agent", choices=("16k", "24k", "ulaw"), default="16k", help="the agent's sound (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="R", help="besides, R new calls a second beside the last N, for 10 s"
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines instead of a table")
 
 
@@ -53,13 +59,17 @@ async def _run(args: argparse.Namespace) -> int:
     correct = True
     async with rig(SHAPES[args.agent]) as running:
         if not args.json:
-            print(f"the bridge after one call: {running.rest / 1e6:.0f} MB; {seconds:g} s a row; ms beyond the frame\n{HEADER}")
+            print(
+                f"the bridge after one call: {running.rest / 1e6:.0f} MB; {seconds:g} s a row; ms beyond the frame\n{HEADER}"
+            )
         for calls in counts:
             figures = await measure(running, calls, seconds)
             correct = correct and figures.correct
             print(json.dumps(figures.json()) if args.json else figures.row(), flush=True)
             if figures.late_s > 0.005 and not args.json:
-                print(f"       (the load itself was up to {figures.late_s * 1000:.0f} ms late: this core has other work)")
+                print(
+                    f"       (the load itself was up to {figures.late_s * 1000:.0f} ms late: this core has other work)"
+                )
         if args.rate:
             await running.load.begin_many(counts[-1])
             answers = await burst(running, rate=args.rate, seconds=10.0)

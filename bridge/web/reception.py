@@ -28,7 +28,8 @@ from bridge.web.routing import Router
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
-MAX_REMEMBERED: Final = 5000
+MAX_REMEMBERED: Final = 1000  # answers: the carrier asks again within seconds, and later the store knows
+MAX_ENDED: Final = 200  # records, until the store has been told: moments
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
@@ -74,7 +75,7 @@ class Reception:
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
         if record.carrier_call_id:
-            _remember(self._ended, record.carrier_call_id, record)
+            _remember(self._ended, record.carrier_call_id, record, MAX_ENDED)
 
     def has_hung_up(self, carrier_call_id: str) -> bool:
         """The carrier knows that this call is over: it was told so, or told us."""
@@ -396,7 +397,7 @@ class Reception:
         await self._desk.calls.change(call_id or update.call_sid, move)
 
 
-def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
+def _remember(memory: OrderedDict[str, T], key: str, value: T, most: int = MAX_REMEMBERED) -> None:
     memory[key] = value
-    while len(memory) > MAX_REMEMBERED:
+    while len(memory) > most:
         memory.popitem(last=False)

@@ -60,7 +60,9 @@ class Peer:
         self.ears = ears
         self.masks = masks
 
-    def put(self, kind: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool | None = None) -> None:
+    def put(
+        self, kind: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool | None = None
+    ) -> None:
         """One frame, right or wrong."""
         mask = self.masks if masked is None else masked
         head = bytes([(0x80 if fin else 0) | rsv << 4 | kind])
@@ -301,7 +303,13 @@ async def test_utf8_passes(peer: Peer, text: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\x80", b"\xff"],
+    [
+        b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited",
+        b"\xf4\x90\x80\x80",
+        b"\xc0\xaf",
+        b"\x80",
+        b"\xff",
+    ],
 )
 async def test_what_is_not_utf8_ends_the_connection(peer: Peer, data: bytes) -> None:
     """Group 6: surrogates, beyond Unicode, overlong, alone, never: 1007, and nobody is told."""
