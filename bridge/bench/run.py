@@ -170,6 +170,7 @@ def _way(tally: Tally) -> Way:
         frames=tally.frames,
         lost=tally.lost,
         wrong=tally.repeated + tally.changed + tally.unreadable,
+        unreadable=tally.unreadable,
         p50=quantile(values, 0.5),
         p99=quantile(values, 0.99),
         worst=max(values, default=0.0),
