@@ -163,7 +163,7 @@ async def test_nobody_is_forgotten_and_nobody_dialled_twice(url: str, tmp_path: 
             for seen in rest.seen("create_call")
         )
         calls = Counter(call.to for call in carrier.calls)
-        print(  # noqa: T201 - the table in docs/campaigns.md
+        print(
             f"\nkill test on {url.split(':', maxsplit=1)[0]}: {PEOPLE} people, {KILLS} kills, {len(carrier.calls)} calls, "
             f"{took:.0f} s, peak {rest.dialler.peak_live} at once, most in a second {rest.dialler.most_within()}, "
             f"results {status['results']}"
