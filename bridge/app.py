@@ -77,11 +77,13 @@ class House:
         host: str | None = None,
         port: int | None = None,
         worker: Sequence[str] | None = None,
+        demo: bool = False,
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
         self.settings = settings
+        self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
@@ -121,6 +123,7 @@ class House:
             rest=self.rest,
             instance=self.instance,
             transfers=self.routing.transfers,
+            lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
         self.outbound: OutboundWing | None = None
@@ -238,7 +241,7 @@ class House:
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
             self.dashboard = DashboardWing(
-                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings, demo=self.demo
             )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
@@ -297,6 +300,7 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
         routes += [*twilio.routes(), *self.outbound.routes()]

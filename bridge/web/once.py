@@ -1,4 +1,4 @@
-"""Answers that are given once, and again to whoever asks the same again."""
+"""Answers that are given once and repeated to whoever asks the same again, while we still work on it and after."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ MAX_REMEMBERED: Final = 5000
 T = TypeVar("T")
 
 
-class AnswerOnce:
-    """The carrier may ask again while we still work on it, and after."""
+class Memory(OrderedDict[str, T]):
+    """What was kept last, MAX_REMEMBERED of it."""
+
+    def keep(self, key: str, value: T) -> None:
+        """Remember; the oldest is forgotten where there is no room."""
+        self[key] = value
+        while len(self) > MAX_REMEMBERED:
+            self.popitem(last=False)
+
+
+class Once:
+    """One answer for each key. A failure is not remembered: who asks again may have more luck."""
 
     def __init__(self) -> None:
-        self._answered: OrderedDict[str, str] = OrderedDict()
+        self._answered: Memory[str] = Memory()
         self._asking: dict[str, asyncio.Future[str]] = {}
 
-    async def __call__(self, key: str, answer: Callable[[], Awaitable[str]]) -> str:
-        """The answer that was given under ``key``, else what ``answer`` gives."""
+    async def answer(self, key: str, work: Callable[[], Awaitable[str]]) -> str:
+        """What ``work`` answers, or answered before; all who ask meanwhile wait for the one who works."""
         known = self._answered.get(key)
         if known is not None:
             return known
@@ -30,21 +40,14 @@ class AnswerOnce:
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._asking[key] = future
         try:
-            found = await answer()
+            found = await work()
         except BaseException as error:
             future.set_exception(error)
             future.exception()  # those who wait get it; nobody may be waiting
             raise
         else:
-            remember(self._answered, key, found)
+            self._answered.keep(key, found)
             future.set_result(found)
             return found
         finally:
             del self._asking[key]
-
-
-def remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
-    """Keep it, and forget the oldest beyond MAX_REMEMBERED."""
-    memory[key] = value
-    while len(memory) > MAX_REMEMBERED:
-        memory.popitem(last=False)

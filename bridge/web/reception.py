@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +23,8 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
-from bridge.web.once import AnswerOnce, remember
+from bridge.web.once import Memory, Once
+from bridge.web.patience import Patience
 from bridge.web.routing import Router
 from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
 
@@ -65,15 +65,16 @@ class Reception:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._once = AnswerOnce()
-        self._ended: OrderedDict[str, CallRecord] = OrderedDict()
-        self._hung_up: OrderedDict[str, bool] = OrderedDict()
+        self._once = Once()
+        self._ended: Memory[CallRecord] = Memory()
+        self._hung_up: Memory[bool] = Memory()
+        self._patience = Patience()
         self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
 
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
         if record.carrier_call_id:
-            remember(self._ended, record.carrier_call_id, record)
+            self._ended.keep(record.carrier_call_id, record)
 
     def has_hung_up(self, carrier_call_id: str) -> bool:
         """The carrier knows that this call is over: it was told so, or told us."""
@@ -83,7 +84,7 @@ class Reception:
 
     async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
         """TwiML for a call that comes in, or for one of ours that was answered; ``call_id`` is what we dialled it as."""
-        return await self._once(request.call_sid, lambda: self._voice(request, call_id))
+        return await self._once.answer(request.call_sid, lambda: self._voice(request, call_id))
 
     async def _voice(self, request: VoiceRequest, call_id: str) -> str:
         desk = self._desk
@@ -107,12 +108,11 @@ class Reception:
         text = str(desk.answers.stream(token, 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                offered = await desk.calls.offer(record, text)
+            offered = await self._patience.wait(desk.calls.offer(record, text), STORE_S)
             if not offered.won and offered.twiml is not None:
                 return offered.twiml
             record = offered.record if offered.won else record
-        except (StoreUnavailable, TimeoutError):
+        except StoreUnavailable:
             away = True
             log.warning("offered_from_memory", call_id=record.call_id)
         session = self._session(record, line, prewarm=desk.switchboard.may_prewarm)
@@ -214,7 +214,7 @@ class Reception:
         if session is not None:
             return session
         try:
-            record = await desk.calls.get(call_id)
+            record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
             return None
         # The end of a call of ours may not have reached the store yet.
@@ -241,12 +241,14 @@ class Reception:
 
     async def after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
         """The stream (or a dialled person) is over: what now? Asked again with the same counter, the same answer."""
-        return await self._once(f"{request.call_sid}/{counter}", lambda: self._after(request, counter, dialled=dialled))
+        return await self._once.answer(
+            f"{request.call_sid}/{counter}", lambda: self._after(request, counter, dialled=dialled)
+        )
 
     async def _after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
         session = self._desk.switchboard.find(request.call_sid)
         if request.over:
-            remember(self._hung_up, request.call_sid, True)
+            self._hung_up.keep(request.call_sid, True)
             if session is not None:
                 session.handle(e.CarrierEnded(Reason.CALLER_HANGUP, request.status or Status.COMPLETED))
         elif session is not None and not dialled:
@@ -285,7 +287,7 @@ class Reception:
         """
         until = asyncio.get_running_loop().time() + patience_s
         while True:
-            record = await self._desk.calls.get(call_sid)
+            record = await self._patience.wait(self._desk.calls.get(call_sid), STORE_S)
             if record is None or record.status.terminal or record.instance == self._desk.instance:
                 return record
             if asyncio.get_running_loop().time() > until:
@@ -309,9 +311,9 @@ class Reception:
         text = str(self._desk.answers.stream(token, counter + 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
-        except (StoreUnavailable, TimeoutError):
+            asked = self._desk.calls.after(record.call_id, counter=counter, twiml=text)
+            text = await self._patience.wait(asked, STORE_S)
+        except StoreUnavailable:
             away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
         await self._mint(session, token, store=not away)
@@ -321,7 +323,7 @@ class Reception:
     def _out_of_resumes(self, record: CallRecord, counter: int) -> str:
         log.warning("too_many_resumes", call_id=record.call_id)
         # The fallback has the line now: nobody is to hang it up for the sake of the stream.
-        remember(self._hung_up, record.carrier_call_id or "", True)
+        self._hung_up.keep(record.carrier_call_id or "", True)
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)
@@ -329,7 +331,7 @@ class Reception:
 
     def _follow(self, record: CallRecord, counter: int) -> str:
         then = record.detail.get("then", "hangup")
-        remember(self._hung_up, record.carrier_call_id or "", True)
+        self._hung_up.keep(record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
         if then == "message":  # an answering machine has the line: its beep was heard
@@ -337,7 +339,7 @@ class Reception:
         return str(twiml.hangup())
 
     def _hang_up(self, record: CallRecord) -> str:
-        remember(self._hung_up, record.carrier_call_id or "", True)
+        self._hung_up.keep(record.carrier_call_id or "", True)
         return str(twiml.hangup())
 
     async def whisper(self, call_id: str) -> str:
@@ -356,7 +358,7 @@ class Reception:
         """A status callback: forward only, in any order and number. ``call_id``: what we dialled the call as."""
         end = update.end
         if end is not None:
-            remember(self._hung_up, update.call_sid, True)
+            self._hung_up.keep(update.call_sid, True)
         session = self._desk.switchboard.find(update.call_sid)
         if session is not None:
             if end is not None:
