@@ -23,20 +23,8 @@ POLICY = Policy(
     agents=frozenset({"support", "other"}),
     max_duration_s=600,
 )
-keys = st.sampled_from(
-    [
-        "to",
-        "from",
-        "agent",
-        "variables",
-        "first_message",
-        "machine_detection",
-        "voicemail_message",
-        "max_duration_s",
-        "not_before",
-        "not_after",
-    ]
-)
+TEXTS = ["to", "from", "agent", "first_message", "machine_detection", "voicemail_message", "not_before", "not_after"]
+keys = st.sampled_from([*TEXTS, "variables", "max_duration_s"])
 values = st.recursive(
     st.none()
     | st.booleans()
