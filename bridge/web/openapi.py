@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bridge.call.record import Direction, Status
 from bridge.errors import Class, Reason, Side
+from bridge.web.openapi_campaigns import campaign_paths
 
 Schema = dict[str, Any]
 
@@ -264,8 +265,9 @@ def _paths() -> Schema:
             )
         },
         "/api/v1/reload": {
-            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=(400, 415, 422))
+            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=changing),
         },
+        **campaign_paths(operation),
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},
     }
 
