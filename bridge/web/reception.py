@@ -139,9 +139,8 @@ class Reception:
         if not call_id or request.direction is not Direction.OUTBOUND:
             return None
         try:
-            async with asyncio.timeout(STORE_S):
-                record = await self._desk.calls.get(call_id)
-        except (StoreUnavailable, TimeoutError):
+            record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
+        except StoreUnavailable:
             return None
         if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
             return None
@@ -217,8 +216,7 @@ class Reception:
             record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
             return None
-        # The end of a call of ours may not have reached the store yet.
-        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
+        if record is None or record.status.terminal:
             return None
         return await self._take_over(record)
 
