@@ -236,7 +236,7 @@ class House:
             self.business.join(self.operations)
             self.routing.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.calls, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
