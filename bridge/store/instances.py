@@ -61,11 +61,11 @@ class Instances:
             if self._database.place.kind == "postgresql":  # SQLite has one writer at a time
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({SHARES_LOCK})"))
             rows = (await connection.execute(others)).all()
-            claimed = sum(max(row.ceiling, row.active_calls) for row in rows)
-            free = max(0, total - active_calls - sum(row.active_calls for row in rows))
+            claimed = sum(max(int(row.ceiling), int(row.active_calls)) for row in rows)
+            free = max(0, total - active_calls - sum(int(row.active_calls) for row in rows))
             sharers = 1 + sum(not row.draining for row in rows)
             fair = active_calls if draining else active_calls + -(-free // sharers)
-            ceiling = max(active_calls, min(fair, total - claimed))
+            ceiling = max(active_calls, min(fair, total - int(claimed)))
             insert = self._database.insert(INSTANCES).values(id=instance, ceiling=ceiling, **values)
             changed = {**values, "ceiling": ceiling}
             await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=changed))
