@@ -53,6 +53,7 @@ from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
 from bridge.web.streams import StreamChange
+from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -76,11 +77,13 @@ class House:
         host: str | None = None,
         port: int | None = None,
         worker: Sequence[str] | None = None,
+        demo: bool = False,
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
         self.settings = settings
+        self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
@@ -180,6 +183,9 @@ class House:
             self.switchboard.spawn(
                 self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
             )
+        if transferring(session.record) and self.reception is not None:
+            self.reception.transfers.begun(session.record)
+            return
         log.info("call_ended", **summary(session.record))
 
     async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
@@ -235,7 +241,7 @@ class House:
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
             self.dashboard = DashboardWing(
-                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings, demo=self.demo
             )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))

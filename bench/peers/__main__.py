@@ -22,7 +22,10 @@ def peer(script: str, python: str) -> Command:
 
     def command(config: Path, agent: AgentServer) -> list[str]:
         del config
-        code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; sys.argv = sys.argv[1:]; "
+            "runpy.run_path(sys.argv[0], run_name='__main__')"
+        )
         return [python, "-c", code, str(HERE / script), agent.socket_url]
 
     return command

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
+from bridge.assembly.engine import dialler_of, policy_of
 from bridge.assembly.operations import Operations
-from bridge.assembly.outbound import dialler_of, policy_of
 from bridge.call.plan import Line
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord

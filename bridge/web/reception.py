@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -26,6 +26,7 @@ from bridge.web.grants import GrantOffice
 from bridge.web.once import Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
+from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
@@ -33,8 +34,6 @@ SETTLING_S: Final = 0.6  # another instance has closed the stream and may be abo
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
-
-T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
 
@@ -52,7 +51,7 @@ class Desk:
     calls: CallStore
     grants: GrantOffice
     saved: Callable[[CallRecord], None]
-    transfers: Mapping[str, str]
+    transfers: Mapping[str, Place]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
     router: Router = field(default_factory=lambda: Router({}, agents={}))
 
@@ -70,6 +69,7 @@ class Reception:
         self._ended: Memory[CallRecord] = Memory()
         self._hung_up: Memory[bool] = Memory()
         self._patience = Patience()
+        self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
 
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
@@ -213,8 +213,6 @@ class Reception:
         session = desk.switchboard.find(call_id)
         if session is not None:
             return session
-        if opened.carrier_call_id in self._ended:
-            return None  # hung up while its stream came; the store may not know yet
         try:
             record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
@@ -253,12 +251,11 @@ class Reception:
             self._hung_up.keep(request.call_sid, True)
             if session is not None:
                 session.handle(e.CarrierEnded(Reason.CALLER_HANGUP, request.status or Status.COMPLETED))
-            return str(twiml.hangup())
-        if dialled:
-            return str(twiml.hangup())
-        if session is not None:
+        elif session is not None and not dialled:
             return await self._replace_stream(session, counter)
-        record = self._ended.get(request.call_sid)
+        record = self._ended.get(request.call_sid) or self.transfers.find(request.call_sid)
+        if request.over and record is None:
+            return str(twiml.hangup())
         try:
             record = record or await self._settled(request.call_sid)
         except StoreUnavailable:
@@ -266,6 +263,14 @@ class Reception:
         if record is None:
             log.warning("after_unknown_call", carrier_call_id=request.call_sid)
             return str(self._desk.answers.fallback(self._desk.line(request.line), words=TROUBLE, counter=counter + 1))
+        if transferring(record):
+            if request.over or dialled:
+                if self.transfers.over(record, request):
+                    return self._hang_up(record)
+            elif (text := self.transfers.dial(record, counter + 1)) is not None:
+                return text
+        if request.over or (dialled and record.status.terminal):
+            return self._hang_up(record)
         if record.status.terminal:
             return self._follow(record, counter)
         if record.resumes >= MAX_RESUMES:
@@ -331,11 +336,21 @@ class Reception:
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
         if then == "message":  # an answering machine has the line: its beep was heard
             return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
-        if then == "transfer":
-            number = self._desk.transfers.get(str(record.detail.get("target", "")))
-            if number is not None:
-                return str(self._desk.answers.transfer(number, counter + 1))
         return str(twiml.hangup())
+
+    def _hang_up(self, record: CallRecord) -> str:
+        self._hung_up.keep(record.carrier_call_id or "", True)
+        return str(twiml.hangup())
+
+    async def whisper(self, call_id: str) -> str:
+        """What the person who takes a warm transfer hears first."""
+        record = None
+        try:
+            record = await self._desk.calls.get(call_id)
+        except StoreUnavailable:
+            log.warning("store_away", doing="whisper")
+        known = None if record is None else self.transfers.find(record.carrier_call_id or "") or record
+        return str(twiml.say("" if known is None else summary(known)))
 
     # ------------------------------------------------------------ how it stands
 
@@ -351,15 +366,18 @@ class Reception:
             return
         if update.call_sid in self._ended:
             return
+        moved = self.transfers.find(update.call_sid)
+        if moved is not None:
+            if end is not None:
+                self.transfers.close(moved, reason_of(moved))
+            return
         now = datetime.now(UTC)
         if end is not None:
             await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
             if record.carrier_call_id is None:
-                record.carrier_call_id = (
-                    update.call_sid
-                )  # it comes before the answer to our request: the dial is proved
+                record.carrier_call_id = update.call_sid  # before the answer to our request: the dial is proved
             if record.carrier_call_id != update.call_sid:
                 log.error("placed_twice", call_id=record.call_id)
                 return
