@@ -53,6 +53,7 @@ from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
 from bridge.web.streams import StreamChange
+from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -122,6 +123,7 @@ class House:
             rest=self.rest,
             instance=self.instance,
             transfers=self.routing.transfers,
+            lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
         self.outbound: OutboundWing | None = None
@@ -181,6 +183,9 @@ class House:
             self.switchboard.spawn(
                 self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
             )
+        if transferring(session.record) and self.reception is not None:
+            self.reception.transfers.begun(session.record)
+            return
         log.info("call_ended", **summary(session.record))
 
     async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
@@ -295,6 +300,7 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
         routes += [*twilio.routes(), *self.outbound.routes()]

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-HEADER: Final = "calls  agent     cpu ms/call-s  kernel %  core %  up p50  p99   max  down p50  p99   max ms  lost  wrong  kB/call  gc max ms"
+HEADER: Final = (
+    "calls  agent     cpu ms/call-s  kernel %  core %  up p50  p99   max  down p50  p99   max ms  lost  wrong  "
+    "kB/call  gc max ms"
+)
 
 
 @dataclass(frozen=True, slots=True)

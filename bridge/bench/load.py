@@ -97,7 +97,7 @@ class Load:
             await asyncio.sleep(DIAL_EVERY_S)
         try:
             async with asyncio.timeout(UP_S):
-                while any(call.conversation is None or not call.down.expected for call in self.calls):
+                while any(call.conversation is None or not call.down.alive for call in self.calls):
                     await asyncio.sleep(0.05)
         except TimeoutError:
             there = sum(call.conversation is not None for call in self.calls)

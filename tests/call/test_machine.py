@@ -324,7 +324,6 @@ AGENT = st.one_of(
     st.builds(e.AgentTurnComplete, TEXT, TEXT),
     st.builds(e.AgentTextCorrected, TEXT, TEXT),
     st.builds(e.AgentInterrupted, IDS),
-    st.builds(e.SpeechDetected),
     st.builds(e.AgentToolCall, st.just("t"), st.just("n"), st.just({})),
     st.builds(e.AgentClosed, st.sampled_from([1000, 1006, 1008, 1011])),
     st.builds(e.Garbage, st.just("agent"), st.just(Reason.AGENT_PROTOCOL), st.booleans()),
