@@ -21,7 +21,10 @@ async def test_every_metric_that_is_asked_for_is_told(tmp_path: Path, name: str)
     asked = {re.sub(r"_(total|bucket|sum|count)$", "", each) for each in re.findall(r"callbridge_[a-z_]+", text)}
     async with running(tmp_path, configuration(tmp_path, '[agents.demo]\nprovider = "demo"\n')) as house:
         address = f"http://127.0.0.1:{house.port}/metrics"
-        async with ClientSession(headers={"Authorization": f"Bearer {API_KEY}"}) as client, client.get(address) as answer:
+        async with (
+            ClientSession(headers={"Authorization": f"Bearer {API_KEY}"}) as client,
+            client.get(address) as answer,
+        ):
             told = set(re.findall(r"# TYPE (callbridge_\w+?)(?:_total)? ", await answer.text()))
     assert asked
     assert asked <= told, asked - told
