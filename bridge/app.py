@@ -213,7 +213,7 @@ class House:
         async with contextlib.AsyncExitStack() as stack:
             demo = None
             if any(isinstance(each, config.DemoAgent) for each in self.settings.agents.values()):
-                demo = await stack.enter_async_context(DemoServer())
+                demo = await stack.enter_async_context(DemoServer(hears=True))
             self.agents.update(self._agents(demo))
             for agent in self.agents.values():
                 stack.push_async_callback(agent.close)

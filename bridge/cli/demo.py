@@ -55,7 +55,7 @@ async def _demo(args: argparse.Namespace) -> int:
         agent_voice, caller_voice = Voice(), Voice("en-us+m3")
         stack.callback(agent_voice.close)
         stack.callback(caller_voice.close)
-        server = await stack.enter_async_context(DemoServer(voice=agent_voice))
+        server = await stack.enter_async_context(DemoServer(voice=agent_voice, hears=True))
         listener = listen(args.port)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token, key = secrets.token_hex(16), secrets.token_urlsafe(18)
