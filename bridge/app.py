@@ -53,6 +53,7 @@ from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
 from bridge.web.streams import StreamChange
+from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -76,11 +77,13 @@ class House:
         host: str | None = None,
         port: int | None = None,
         worker: Sequence[str] | None = None,
+        demo: bool = False,
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
         self.settings = settings
+        self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
@@ -120,6 +123,7 @@ class House:
             rest=self.rest,
             instance=self.instance,
             transfers=self.routing.transfers,
+            lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
         self.outbound: OutboundWing | None = None
@@ -179,6 +183,9 @@ class House:
             self.switchboard.spawn(
                 self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
             )
+        if transferring(session.record) and self.reception is not None:
+            self.reception.transfers.begun(session.record)
+            return
         log.info("call_ended", **summary(session.record))
 
     async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
@@ -206,7 +213,7 @@ class House:
         async with contextlib.AsyncExitStack() as stack:
             demo = None
             if any(isinstance(each, config.DemoAgent) for each in self.settings.agents.values()):
-                demo = await stack.enter_async_context(DemoServer())
+                demo = await stack.enter_async_context(DemoServer(hears=True))
             self.agents.update(self._agents(demo))
             for agent in self.agents.values():
                 stack.push_async_callback(agent.close)
@@ -229,12 +236,12 @@ class House:
             self.business.join(self.operations)
             self.routing.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.calls, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
             self.dashboard = DashboardWing(
-                self.settings, desk, self.calls, self.agents, self.operations, self.recordings
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings, demo=self.demo
             )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
@@ -293,6 +300,7 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
         routes += [*twilio.routes(), *self.outbound.routes()]

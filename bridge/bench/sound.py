@@ -47,13 +47,14 @@ class Book:
         samples = _samples(data, self.target)
         if len(samples) != self.target.rate // 50:
             return None
-        at = (np.arange(STEPS) * STEP + STEP // 2) * self.target.rate // 8000
-        if self.source != self.target:
-            at += DELAY * self.target.rate // 8000
         levels = np.array(self.levels)
-        digits = np.abs(samples[at].astype(np.int32)[:, None] - levels).argmin(axis=1)
-        off = np.abs(samples[at] - levels[digits]).max()
-        return None if off > self.levels[-1] / 4 else int((digits * len(levels) ** np.arange(STEPS)).sum())
+        for delay in (DELAY, 0):  # other bridges have other filters, or none
+            at = (np.arange(STEPS) * STEP + STEP // 2 + delay) * self.target.rate // 8000
+            digits = np.abs(samples[at].astype(np.int32)[:, None] - levels).argmin(axis=1)
+            off = np.abs(samples[at] - levels[digits]).max()
+            if off <= self.levels[-1] / 4:
+                return int((digits * len(levels) ** np.arange(STEPS)).sum())
+        return None
 
 
 @cache

@@ -22,7 +22,7 @@ class Tally:
 class Track:
     """Frames are numbered from 0 and must come in order, each once."""
 
-    __slots__ = ("_book", "_known", "_next", "_sent", "_tally")
+    __slots__ = ("_book", "_known", "_next", "_sent", "_tally", "alive")
 
     def __init__(self, book: Book, tally: Tally) -> None:
         self._book = book
@@ -30,16 +30,12 @@ class Track:
         self._tally = tally
         self._sent: list[float] = []
         self._next = 0
+        self.alive = False  # something has come
 
     @property
     def sent(self) -> int:
         """Frames."""
         return len(self._sent)
-
-    @property
-    def expected(self) -> int:
-        """The number of the next frame."""
-        return self._next
 
     def send(self, now: float) -> bytes:
         """The base64 of the next frame to send."""
@@ -55,6 +51,7 @@ class Track:
             self._examine(payload, now)
             return
         tally.frames += 1
+        self.alive = True
         if number != self._next % PERIOD and not self._found(number):
             return
         if tally.measuring:
@@ -64,6 +61,7 @@ class Track:
     def _examine(self, payload: bytes, now: float) -> None:
         tally = self._tally
         number = self._book.number(payload)
+        self.alive = True
         if number is None:
             tally.unreadable += 1
             return

@@ -1,25 +1,23 @@
 """Four taps on every call: phone in, agent in, agent out, phone out; each piece of sound with the time it passed.
 
-For faults, not for every day: the files are as large as the sound. ``callbridge calls diagnose`` reads them.
-A file is a row of pieces: tap (uint8), seconds since the call's first piece (float64), size (uint32), sound.
+For faults, not for every day: the files are as large as the sound. ``callbridge calls diagnose`` reads them
+(``audio.hops`` tells how they are written).
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from bridge.audio.hops import AGENT_IN, AGENT_OUT, CLEARED, HEAD, PHONE_IN, PHONE_OUT
 from bridge.call import events as e
 from bridge.call.ports import Agent, AgentStream, Brief, PhoneStream, Session
 from bridge.call.record import CallRecord
 
-HEAD: Final = struct.Struct("<BdI")
-PHONE_IN, AGENT_IN, AGENT_OUT, PHONE_OUT, CLEARED = range(5)
 ROUND_S: Final = 1.0
 MAX_WAITING: Final = 20_000_000  # bytes of one call that the disk has not taken; beyond, pieces are lost
 MAX_FILE: Final = 500_000_000  # bytes of one call

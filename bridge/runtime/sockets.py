@@ -11,6 +11,7 @@ Its loggers are silenced: they print URLs, and an agent's URL holds a key. What 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -31,10 +32,12 @@ UPGRADE_S: Final = 5.0
 PING_S: Final = 5.0  # without any message from the agent it is pinged
 PONG_S: Final = 5.0  # and must answer within this time
 
+WIRE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))  # RFC 6455, 7.4.1, and IANA's registry
 TEXT = picows.WSMsgType.TEXT
 BINARY = picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
 CLOSE = picows.WSMsgType.CLOSE
+PING = picows.WSMsgType.PING
 PONG = picows.WSMsgType.PONG
 
 
@@ -71,9 +74,11 @@ class Socket(picows.WSListener):
         self._parts_text = False
         self._paused = False
         self._closed = False
+        self._leaving = False
         self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
+        self._epilogue: asyncio.Task[None] | None = None
 
     # ---- what the library calls
 
@@ -92,7 +97,11 @@ class Socket(picows.WSListener):
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         """One frame; control frames may come between the fragments of a message (RFC 6455, 5.4)."""
         kind = frame.msg_type
-        if kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # nothing was agreed on that would give them a meaning (5.2)
+            self._refuse(1002, "a reserved bit")
+        elif self._leaving and kind is not CLOSE:
+            return  # what comes after a close frame, the peer's or ours, is not heard any more (5.5.1)
+        elif kind is TEXT and frame.fin and not self._parts:  # nearly every frame: no further call for it
             message = frame.get_payload_as_bytes()
             receiver = self.receiver
             if receiver is not None and message.isascii():
@@ -118,8 +127,12 @@ class Socket(picows.WSListener):
                 self._parts.clear()
                 self._deliver(message, text=self._parts_text)
         elif kind is CLOSE:
-            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            self._leaving = True
+            if not transport.is_close_frame_sent:
+                transport.send_close(close_answer(frame.get_payload_as_bytes()))
             transport.disconnect()
+        elif kind is PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif kind is PONG and self.receiver is not None:
             self.receiver.answered()
 
@@ -158,9 +171,15 @@ class Socket(picows.WSListener):
         transport = self._transport
         if transport is None or self._closed or self._close_timer is not None:
             return
+        self._leaving = True
         if not transport.is_close_frame_sent:
             transport.send_close(picows.WSCloseCode(code), reason.encode()[:123])
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
+
+    @property
+    def connected(self) -> bool:
+        """There was a handshake."""
+        return self._transport is not None
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -207,10 +226,39 @@ class Socket(picows.WSListener):
         self._closed = True
         if self._close_timer is not None:
             self._close_timer.cancel()
-        received = transport.close_handshake.recv if transport.close_handshake is not None else None
-        code = 1006 if received is None else (int(received.code.value) or 1005)
+        self._epilogue = asyncio.get_running_loop().create_task(_settle(transport), name="socket epilogue")
         if self.receiver is not None:
-            self.receiver.closed(code, self._failure)
+            self.receiver.closed(_close_code(transport.close_handshake), self._failure)
+
+
+def _close_code(handshake: Any) -> int:
+    """Why it ended: what the peer said; where we refused its messages first, what we said, whatever it answered to that."""
+    if handshake is None:
+        return 1006
+    sent, received = handshake.sent, handshake.recv
+    if sent is not None and not handshake.recv_then_sent and int(sent.code.value) != 1000:
+        return int(sent.code.value)
+    return 1006 if received is None else (int(received.code.value) or 1005)
+
+
+async def _settle(transport: Any) -> None:
+    # The library keeps what it found wrong with the peer in a future and complains where nobody looks at it.
+    with contextlib.suppress(Exception):
+        await transport.wait_disconnected()
+
+
+def close_answer(payload: bytes) -> int:
+    """The code with which a close frame is answered (RFC 6455, 5.5.1 and 7.4): its own where it may be on the wire."""
+    if not payload:
+        return 1000
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) < 2 or not (code in WIRE_CODES or 3000 <= code < 5000):
+        return 1002
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return 1007
+    return code
 
 
 def _silent_logger() -> logging.Logger:
@@ -240,6 +288,7 @@ async def connect(
                 websocket_handshake_timeout=timeout_s,
                 logger_name=_silent_logger(),
                 enable_auto_ping=True,
+                enable_auto_pong=False,  # it would answer a ping before its reserved bits are seen
                 auto_ping_idle_timeout=PING_S,
                 auto_ping_reply_timeout=PONG_S,
                 max_frame_size=MAX_AGENT_MESSAGE,
@@ -279,6 +328,8 @@ async def connect(
             reason=Reason.AGENT_UNREACHABLE,
             retry=True,
         ) from None
+    if not socket.connected:  # the library takes a connection that was lost before its handshake for an open one
+        raise AgentFailure("the agent dropped the connection", reason=Reason.AGENT_UNREACHABLE, retry=True)
     return socket
 
 
@@ -331,7 +382,7 @@ def serve_upgrade(
         PING_S,
         PONG_S,
         picows.WSAutoPingStrategy.PING_WHEN_IDLE,
-        True,
+        False,  # pings are answered here
         max_message,
         None,
         4096,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bridge.call.record import Direction, Status
 from bridge.errors import Class, Reason, Side
+from bridge.web.openapi_campaigns import campaign_paths
 
 Schema = dict[str, Any]
 
@@ -247,6 +248,26 @@ def _paths() -> Schema:
                 parameters=(NAME, user),
             ),
         },
+        "/api/v1/chat": {
+            "post": operation(
+                "Say something to an agent that chats, and get its answer.",
+                {200: {"type": "object"}},
+                errors=(400, 404, 415, 422, 502, 503),
+                body={
+                    "type": "object",
+                    "required": ["agent", "message"],
+                    "properties": {
+                        "agent": {"type": "string"},
+                        "message": {"type": "string"},
+                        "conversation_id": {"type": "string"},
+                    },
+                },
+            )
+        },
+        "/api/v1/reload": {
+            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=changing),
+        },
+        **campaign_paths(operation),
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},
     }
 

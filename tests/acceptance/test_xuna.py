@@ -260,7 +260,8 @@ async def test_what_is_unknown_or_broken_is_skipped(serve: Serve, tmp_path: Path
             await call.streaming()
             for message in (
                 {"type": "brand_new"}, {"type": "audio"}, {"type": "audio", "audio_event": {}}, {"no": "type"},
-                {"type": "audio", "audio_event": {"audio_base_64": "!!!"}}, {"type": "vad_score", "vad_score_event": {"vad_score": 0.4}},
+                {"type": "audio", "audio_event": {"audio_base_64": "!!!"}},
+                {"type": "vad_score", "vad_score_event": {"vad_score": 0.4}},
                 {"type": "agent_response"}, {"type": "ping"}, {"type": "user_transcript", "user_transcription_event": None},
             ):  # fmt: skip
                 await session.send(message)

@@ -19,6 +19,7 @@ from bridge.agents.demo.conversation import Conversation
 from bridge.agents.demo.dialogue import from_variables
 from bridge.agents.demo.host import Host, Recogniser
 from bridge.agents.demo.socket import Socket, part, sound
+from bridge.agents.demo.tools import Tools
 from bridge.agents.demo.voice import Voice
 
 RATE: Final = 16000  # Hz, both ways
@@ -116,9 +117,12 @@ class _Talk:
             return
         opening = first if first.get("type") == "conversation_initiation_client_data" else {}
         greeting = part(opening, "conversation_config_override", "agent").get("first_message")
-        dialogue = from_variables(part(opening, "dynamic_variables"), greeting if isinstance(greeting, str) else None)
+        variables = part(opening, "dynamic_variables")
+        dialogue = from_variables(variables, greeting if isinstance(greeting, str) else None)
         conversation = Conversation(dialogue, rate=RATE)
-        host = Host(conversation, self, voice=self._voice, rate=RATE, recogniser=self._recogniser)
+        host = Host(
+            conversation, self, voice=self._voice, rate=RATE, recogniser=self._recogniser, tools=Tools.of(variables)
+        )
         await host.perform(conversation.open())
         await host.converse(self._listen(messages, conversation, host), self._ping())
         await self._socket.close()
