@@ -80,6 +80,11 @@ class Reception:
         """The carrier knows that this call is over: it was told so, or told us."""
         return carrier_call_id in self._hung_up
 
+    @property
+    def unasked(self) -> bool:
+        """The carrier has still to ask what follows a call that is over. (Where it never does, it has lost track.)"""
+        return any(call_sid not in self._hung_up for call_sid in self._ended)
+
     # ------------------------------------------------------------ a new call
 
     async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
