@@ -263,7 +263,8 @@ def test_the_table(story: Story) -> None:
     assert tuple(type(order).__name__ for order in orders if not isinstance(order, quiet)) == story.orders
     if story.reason is not None:
         assert stage.until_over(20.0) == pytest.approx(story.after, abs=0.1)
-        assert (stage.reason, stage.then) == (story.reason, story.then)
+        # A transfer leaves the record open: a person who does not take the call gives it back.
+        assert (stage.reason, stage.then) == (None if story.then == "transfer" else story.reason, story.then)
     elif not isinstance(story.told[-1][1], e.Superseded):
         assert not stage.over
 
