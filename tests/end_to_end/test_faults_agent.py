@@ -1,4 +1,4 @@
-"""The agent's faults, row by row: the caller hears something within 5 s, both sockets close, the record tells whose fault."""
+"""The agent's faults, row by row: the caller hears something in time, sockets are closed, the record tells whose fault it was."""
 
 import asyncio
 import json
