@@ -71,12 +71,12 @@ class Door(asyncio.Protocol):
     """Reads a head and hands the connection over, as the front door does."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the head."""
+        """A client."""
         self._transport = transport
         self._head = b""
 
     def data_received(self, data: bytes) -> None:
-        """More of it."""
+        """A part of its head."""
         self._head += data
         if b"\r\n\r\n" in self._head:
             serve_upgrade(self._transport, self._head, lambda request: Echo(max_message=LARGE), max_message=LARGE)  # type: ignore[arg-type]

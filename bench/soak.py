@@ -48,7 +48,7 @@ async def short(running: Rig, talk_s: float) -> None:
 
 async def soak(running: Rig, args: argparse.Namespace) -> list[tuple[int, int]]:
     """(calls that are over, bytes of memory), every second."""
-    load, done, points = running.load, 0, []
+    done, points = 0, []
     began = perf_counter()
     async with asyncio.TaskGroup() as group:
 
@@ -62,16 +62,15 @@ async def soak(running: Rig, args: argparse.Namespace) -> list[tuple[int, int]]:
             group.create_task(short(running, args.talk)).add_done_callback(over)
             if number % max(int(args.rate), 1) == 0:
                 points.append((done, (await running.bridge.report()).rss))
-        del load
     points.append((done, (await running.bridge.report()).rss))
     return points
 
 
 async def main(args: argparse.Namespace) -> int:
     """The table; 1 where something is kept, lost, or does not add up."""
-    async with rig(SHAPES[args.agent]) as running:
-        counts = descriptors_at = await law(running, (0, 5, 10, 20))
-        (_, base), *rest = counts
+    async with rig(SHAPES[args.agent], keep_alive=False) as running:
+        at = await law(running, (0, 5, 10, 20))
+        (_, base), *rest = at
         each = {(found - base) / count for count, found in rest}
         await running.load.begin_many(args.long)
         long = running.load.calls
@@ -96,11 +95,7 @@ async def main(args: argparse.Namespace) -> int:
     )
     print(f"memory            {running.rest / 1e6:.0f} MB after one call, {report.rss / 1e6:.0f} MB at the end")
     print(f"slope             {slope:.0f} bytes for a call, over the last 70 % of them")
-    print(
-        "descriptors       "
-        + ", ".join(f"{found} with {count}" for count, found in descriptors_at)
-        + f", {left} after all"
-    )
+    print("descriptors       " + ", ".join(f"{found} with {count}" for count, found in at) + f", {left} after all")
     print(f"frames            {up.frames + down.frames}, {wrong} lost, repeated or changed")
     print(f"long calls        {alive} of {args.long} to the end, {dropped} calls dropped")
     print(

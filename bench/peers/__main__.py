@@ -23,7 +23,7 @@ def peer(script: str, python: str) -> Command:
     def command(config: Path, agent: AgentServer) -> list[str]:
         del config
         code = (
-            f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; sys.argv = sys.argv[1:]; "
+            f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = sys.argv[1:]; "
             "runpy.run_path(sys.argv[0], run_name='__main__')"
         )
         return [python, "-c", code, str(HERE / script), agent.socket_url]
@@ -59,7 +59,8 @@ async def main(args: argparse.Namespace) -> int:
         ratio = run.cpu_per_call_s / best["callbridge"].cpu_per_call_s
         print(
             f"{name:<12}{run.cpu_per_call_s * 1000:>13.2f}{ratio:>12.1f}{run.up.p50 * 1000:>11.2f}{run.up.p99 * 1000:>7.1f}"
-            f"{run.down.p50 * 1000:>13.2f}{run.down.p99 * 1000:>7.1f}{run.up.frames:>11}{run.per_call / 1000:>9.0f}"
+            f"{run.down.p50 * 1000:>13.2f}{run.down.p99 * 1000:>7.1f}{run.up.frames + run.up.unreadable:>11}"
+            f"{run.per_call / 1000:>9.0f}"
         )
     return 0
 

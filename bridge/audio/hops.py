@@ -5,6 +5,7 @@ A file is a row of pieces: tap (uint8), seconds since the call's first piece (fl
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def samples(sound: bytes, format_: AudioFormat) -> Samples:
 
 
 def _gaps(tap: int, heard: list[Piece]) -> list[Finding]:
-    gaps = [(before.at, after.at - before.at) for before, after in zip(heard, heard[1:], strict=False)]
+    gaps = [(before.at, after.at - before.at) for before, after in itertools.pairwise(heard)]
     wide = [(at, length) for at, length in gaps if length > GAP_S]
     if not wide:
         return []

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 HEADER: Final = (
-    "calls  agent     cpu ms/call-s  kernel %  core %  up p50  p99   max  down p50  p99   max ms  lost  wrong  "
-    "kB/call  gc max ms"
+    "calls  agent     cpu ms/call-s  kernel %  core %  up p50  p99   max  down p50  p99   max ms"
+    "  lost  wrong  kB/call  gc max ms"
 )
 
 
@@ -19,6 +19,7 @@ class Way:
     frames: int
     lost: int
     wrong: int  # repeated, changed or unreadable
+    unreadable: int
     p50: float
     p99: float
     worst: float

@@ -151,9 +151,16 @@ class Load:
 
 
 @asynccontextmanager
-async def loading(url: str, agent: AgentServer, *, account_sid: str, auth_token: str) -> AsyncIterator[Load]:
-    """A load against the bridge at ``url``, whose agent ``agent`` is."""
-    connector = aiohttp.TCPConnector(limit=0)
+async def loading(
+    url: str, agent: AgentServer, *, account_sid: str, auth_token: str, keep_alive: bool = True
+) -> AsyncIterator[Load]:
+    """A load against the bridge at ``url``, whose agent ``agent`` is. ``keep_alive``: of the webhooks' connections."""
+    # Let go before the bridge does: a request on a connection that is just being closed fails.
+    connector = (
+        aiohttp.TCPConnector(limit=0, keepalive_timeout=5)
+        if keep_alive
+        else aiohttp.TCPConnector(limit=0, force_close=True)
+    )
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=15)) as http:
         load = Load(agent.shape, Carrier(url, account_sid, auth_token, http), agent)
         gc.freeze()

@@ -78,7 +78,9 @@ keys = ["{secrets.token_hex(16)}"]
 
 
 @contextlib.asynccontextmanager
-async def rig(shape: Shape, *, pinned: bool = True, command: Command | None = None) -> AsyncIterator[Rig]:
+async def rig(
+    shape: Shape, *, pinned: bool = True, command: Command | None = None, keep_alive: bool = True
+) -> AsyncIterator[Rig]:
     """A bridge (ours; or what ``command`` runs) and the load for it, each on its core, with one call made before."""
     own = cores() if pinned else None
     before = os.sched_getaffinity(0) if own else set()
@@ -95,7 +97,9 @@ async def rig(shape: Shape, *, pinned: bool = True, command: Command | None = No
             run = this_bridge(file) if command is None else command(file, agent)
             core = own[0] if own else None
             bridge = await stack.enter_async_context(subject(run, listener, core=core, log=folder / "bridge.log"))
-            load = await stack.enter_async_context(loading(url, agent, account_sid=ACCOUNT, auth_token=token))
+            load = await stack.enter_async_context(
+                loading(url, agent, account_sid=ACCOUNT, auth_token=token, keep_alive=keep_alive)
+            )
             await load.begin_many(1)  # what is made or imported at the first call is no call's own
             await load.end_all()
             await asyncio.sleep(SETTLE_S)
@@ -166,6 +170,7 @@ def _way(tally: Tally) -> Way:
         frames=tally.frames,
         lost=tally.lost,
         wrong=tally.repeated + tally.changed + tally.unreadable,
+        unreadable=tally.unreadable,
         p50=quantile(values, 0.5),
         p99=quantile(values, 0.99),
         worst=max(values, default=0.0),

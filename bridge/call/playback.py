@@ -129,7 +129,7 @@ class Playback:
         size = len(sound)
         self._sent += size
         self._sent_at = now
-        self._ends_at = (max(now, self._ends_at)) + size / RATE
+        self._ends_at = max(self._ends_at, now) + size / RATE
         self._flight.append((self._sent, sound))
         if self._sent - self._marked >= MARK_SPACING:
             return [PlayAudio(sound), *self.mark(now)]

@@ -337,7 +337,7 @@ def refusal(status: int) -> AgentFailure:
     """What it means that an agent answered the upgrade with ``status`` instead of 101."""
     reason, hint = {
         401: (Reason.AGENT_AUTH, "The signed URL or key was not accepted; a fresh one is fetched for every call."),
-        403: (Reason.AGENT_FORBIDDEN, "The key lacks the permission to connect."),
+        403: (Reason.AGENT_FORBIDDEN, "The key lacks the permission to connect (at Kura: sessions:connect)."),
         404: (Reason.AGENT_NOT_FOUND, "The session has expired or the agent does not exist."),
         429: (Reason.AGENT_BUSY, "The account's limit of conversations is reached."),
     }.get(status, (Reason.AGENT_REFUSED, "Redirects are not followed: configure the final address."))

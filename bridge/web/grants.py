@@ -72,9 +72,13 @@ class GrantOffice:
         ``store`` False: the store is known to be away, and a caller is waiting.
         """
         name = _fingerprint(token)
-        while len(self._known) >= MAX_KNOWN:
-            del self._known[next(iter(self._known))]
-        known = self._known[name] = Known(call_id, carrier_call_id, account_id, time.monotonic() + LIFE_S)
+        now = time.monotonic()
+        while self._known:  # the oldest expire first
+            oldest = next(iter(self._known))
+            if len(self._known) < MAX_KNOWN and self._known[oldest].expires >= now:
+                break
+            del self._known[oldest]
+        known = self._known[name] = Known(call_id, carrier_call_id, account_id, now + LIFE_S)
         if not store:
             return
         try:

@@ -30,6 +30,7 @@ from bridge.web.transfers import Place, Transfers, reason_of, summary, transferr
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
+MAX_ENDED: Final = 200  # records, until the store has been told: moments
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
@@ -66,7 +67,7 @@ class Reception:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._once = Once()
-        self._ended: Memory[CallRecord] = Memory()
+        self._ended: Memory[CallRecord] = Memory(MAX_ENDED)
         self._hung_up: Memory[bool] = Memory()
         self._patience = Patience()
         self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
@@ -144,9 +145,8 @@ class Reception:
         if not call_id or request.direction is not Direction.OUTBOUND:
             return None
         try:
-            async with asyncio.timeout(STORE_S):
-                record = await self._desk.calls.get(call_id)
-        except (StoreUnavailable, TimeoutError):
+            record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
+        except StoreUnavailable:
             return None
         if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
             return None
@@ -222,8 +222,7 @@ class Reception:
             record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
             return None
-        # The end of a call of ours may not have reached the store yet.
-        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
+        if record is None or record.status.terminal:
             return None
         return await self._take_over(record)
 

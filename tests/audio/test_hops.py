@@ -1,6 +1,6 @@
 """What the taps of a call tell about its sound."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_a_file_that_was_cut_short_is_read_as_far_as_it_goes() -> None:
 def test_the_picture_is_a_picture() -> None:
     """It is well-formed SVG that names every hop and every finding."""
     pieces = [piece for piece in healthy() if piece.tap != PHONE_IN or not 0.5 < piece.at < 0.8]
-    text = "".join(ElementTree.fromstring(picture(pieces, FORMATS, diagnose(pieces, FORMATS))).itertext())
+    text = "".join(ET.fromstring(picture(pieces, FORMATS, diagnose(pieces, FORMATS))).itertext())
     assert all(word in text for word in ("phone in", "agent in", "agent out", "phone out", "gap"))
 
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from bridge.app import House
 from bridge.call.record import CallRecord
+from bridge.errors import StoreUnavailable
 from tests.standins.kura import Kura
 from tests.standins.twilio import Carrier
 from tests.standins.twilio.call import PhoneCall
@@ -53,7 +54,10 @@ class Scene:
 
         async def terminal() -> bool:
             nonlocal found
-            found = await self.house.calls.get(call.sid)
+            try:
+                found = await self.house.calls.get(call.sid)
+            except StoreUnavailable:
+                return False
             return found is not None and found.status.terminal
 
         await eventually(terminal, "a terminal record", timeout=timeout)

@@ -1,7 +1,5 @@
 """bridge/web/answers.py: what the carrier is answered."""
 
-import xml.etree.ElementTree as ET
-
 import pytest
 
 from bridge.call.plan import Line
@@ -51,11 +49,3 @@ def test_a_fallback_says_and_dials_what_the_line_has() -> None:
     assert none[0].text == "Sorry."
     unknown, _ = parse(str(ANSWERS.fallback(None, words="Sorry.", counter=2)))
     assert unknown[0].text == "Sorry."
-
-
-def test_a_transfer_dials_and_then_hangs_up() -> None:
-    """The person, and nothing after."""
-    verbs, problems = parse(str(ANSWERS.transfer("+15550777", 2)))
-    assert problems == []
-    assert [verb.name for verb in verbs] == ["Dial", "Hangup"]
-    assert ET.fromstring(str(ANSWERS.transfer("+15550777", 2))).tag == "Response"

@@ -52,7 +52,9 @@ async def test_a_call_from_the_browser_reaches_the_agent_and_is_heard(tmp_path: 
         assert record.latency.response_ms
         await asyncio.sleep(1.5)
         await page.goto(f"http://127.0.0.1:{house.port}/calls/{record.call_id}")
-        await until(page, "document.querySelector('#waveform > div')?.shadowRoot?.querySelectorAll('canvas').length >= 2")
+        await until(
+            page, "document.querySelector('#waveform > div')?.shadowRoot?.querySelectorAll('canvas').length >= 2"
+        )
         await until(page, "document.querySelector('#player').duration > 5")
         await until(page, "document.querySelector('#waveform > div').shadowRoot.textContent.includes('cut')")
         if PICTURES:
