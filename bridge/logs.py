@@ -11,7 +11,6 @@ are counted, and not sound.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import queue
@@ -49,21 +48,22 @@ class Sink:
         self.dropped = 0
         self._told = 0
         self._stream = stream
-        self._lines: queue.Queue[str | None] = queue.Queue(limit)
+        self._limit = limit
+        # Its put may be interrupted by a signal handler, or a finaliser, that logs: a Queue would wait for itself for ever.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
         self._thread.start()
 
     def put(self, line: str) -> None:
         """Queue a line; drop and count it where the reader is too far behind."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < self._limit:
+            self._lines.put(line)
+        else:
             self.dropped += 1
 
     def close(self, timeout: float) -> None:
         """Write what waits, for so many seconds at most."""
-        with contextlib.suppress(queue.Full):
-            self._lines.put(None, timeout=timeout)
+        self._lines.put(None)
         self._thread.join(timeout)
 
     def _run(self) -> None:

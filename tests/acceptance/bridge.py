@@ -247,5 +247,5 @@ async def serving(
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), 5)
-        await asyncio.gather(*readers)
+                await asyncio.wait_for(asyncio.shield(process.wait()), 2)
+        await asyncio.wait_for(asyncio.gather(*readers), 10)
