@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak prompts lock clean
+.PHONY: setup demo test check bench soak prompts lock docs audit wheel clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml setup.py requirements.lock requirements-dev.lock
+$(STAMP): pyproject.toml setup.py requirements.lock requirements-dev.lock $(wildcard bridge/audio/*.c)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -38,9 +38,26 @@ prompts: setup # the bridge's own spoken clips, rendered anew
 lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group docs -o requirements-docs.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group audit -o requirements-audit.lock
+
+docs: setup # the documentation as a site in site/; a link that leads nowhere is an error
+	$(BIN)/python -m bench.reference
+	@test -x .venv-docs/bin/mkdocs || ($(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock)
+	.venv-docs/bin/mkdocs build --quiet --strict
+
+audit: # known weaknesses and licences of what is installed, and the list of it (CycloneDX) in build/; for every day, not every push
+	@test -x .venv-audit/bin/pip-audit || ($(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock)
+	@mkdir -p build
+	.venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
+	.venv-audit/bin/pip-licenses --python $(BIN)/python --from=mixed --partial-match --fail-on="GPL-2;GPL-3;GNU General Public;AGPL;SSPL" --order=license --ignore-packages soxr # LGPL, of the tests only
+	.venv-audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
+wheel: setup # built, and installed in an empty environment: with the C extension and without it
+	$(BIN)/python -m bench.wheel
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-docs .venv-audit site build *.egg-info
 
 fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3"

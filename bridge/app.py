@@ -24,6 +24,7 @@ from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
+from bridge.assembly.recordings import RecordingWing
 from bridge.assembly.routing import Routing
 from bridge.assembly.summary import summary
 from bridge.audio.level import level
@@ -52,6 +53,7 @@ from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol
 from bridge.web.streams import StreamChange
+from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
@@ -75,11 +77,13 @@ class House:
         host: str | None = None,
         port: int | None = None,
         worker: Sequence[str] | None = None,
+        demo: bool = False,
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
         assert twilio is not None, "load with serving=True"
         self.settings = settings
+        self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()
         self.host = host or settings.server.host
         self.port = settings.server.port if port is None else port
@@ -119,9 +123,12 @@ class House:
             rest=self.rest,
             instance=self.instance,
             transfers=self.routing.transfers,
+            lines=self.routing.lines,
         )
         self.watchers.append(self.business.watch)
         self.outbound: OutboundWing | None = None
+        self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
+        self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
         self._server: FrontServer | None = None
 
@@ -146,14 +153,18 @@ class House:
 
     def _factory(self) -> SessionFactory:
         surroundings = Surroundings(
-            agents=self.agents, saved=self._saved, closing=self._closing, run_tool=self._run_tool
+            agents=self.recordings.agents(self.agents),
+            saved=self._saved,
+            closing=self._closing,
+            run_tool=self._run_tool,
         )
         return SessionFactory(
             surroundings=surroundings,
             rules=self._rules(),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()},
+            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prepare=self.recordings.prepare,
             prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
 
@@ -172,6 +183,9 @@ class House:
             self.switchboard.spawn(
                 self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
             )
+        if transferring(session.record) and self.reception is not None:
+            self.reception.transfers.begun(session.record)
+            return
         log.info("call_ended", **summary(session.record))
 
     async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
@@ -214,6 +228,7 @@ class House:
             running = asyncio.Event()
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
+            await self.recordings.load()
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
@@ -223,7 +238,11 @@ class House:
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
-            self.dashboard = DashboardWing(self.settings, desk, self.calls, self.agents, self.operations)
+            self.recordings.join(self.operations)
+            tasks.append(group.create_task(self.recordings.run(), name="recordings"))
+            self.dashboard = DashboardWing(
+                self.settings, desk, self.calls, self.agents, self.operations, self.recordings, demo=self.demo
+            )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
             self.ready = True
@@ -281,7 +300,9 @@ class House:
         routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
+        twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
+        twilio.hooks["recording"] = self.recordings.carrier_update
         routes += [*twilio.routes(), *self.outbound.routes()]
         routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
@@ -305,6 +326,7 @@ class House:
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
+            attach=self.recordings.attach,
         )
         door = MediaDoor(rules, self.switchboard.spawn)
         if self.operations is not None:

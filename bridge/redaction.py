@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from bridge.call.ports import Secret
 
@@ -44,7 +44,8 @@ class Redactor:
     """A processor of structlog: the last before the line is written."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        forms = sorted({form for each in secrets if each for form in _forms(each.reveal())}, key=len, reverse=True)
+        texts = {text for each in secrets for text in _texts(each.reveal())}
+        forms = sorted({form for text in texts for form in _forms(text)}, key=len, reverse=True)
         self._secrets = re.compile("|".join(forms)) if forms else None
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
@@ -93,6 +94,14 @@ class Redactor:
         text = _USERINFO.sub(rf"\1{MASK}@", text)
         text = _NUMBER.sub(rf"{MASK}\1", text)
         return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _texts(secret: str) -> set[str]:
+    """Of an address only the password is secret: to hide the whole would hide every address of that kind."""
+    if "://" not in secret:
+        return {secret}
+    password = urlsplit(secret).password or ""
+    return {password, unquote(password)}
 
 
 def _forms(secret: str) -> list[str]:

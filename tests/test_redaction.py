@@ -98,3 +98,11 @@ def test_any_text_becomes_one_line(text: str) -> None:
     line = redacted(text, KEY)
     assert not any(ord(each) < 32 or 0x7F <= ord(each) < 0xA0 for each in line)
     line.encode()
+
+
+def test_of_a_databases_address_the_password_is_secret() -> None:
+    """It is hidden wherever it stands, as written and decoded; addresses of that kind stay readable."""
+    url = "postgresql://bridge:hunter%2Ftwo@db/calls"
+    assert redacted("hunter/two hunter%2Ftwo", url).replace(MASK, "").strip() == ""
+    assert redacted("postgresql://other/calls", url) == "postgresql://other/calls"
+    assert redacted("sqlite:///var/calls.db", "sqlite:///var/callbridge.db") == "sqlite:///var/calls.db"

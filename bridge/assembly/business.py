@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from starlette.routing import BaseRoute
 from bridge import settings as config
 from bridge.assembly.events import Telling
 from bridge.assembly.operations import Operations
+from bridge.assembly.texts import TextParts, TextWing
 from bridge.call import events as e
+from bridge.call.plan import Line
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
@@ -89,13 +92,20 @@ class Business:
         rest: TwilioRest,
         instance: str,
         transfers: Collection[str],
+        lines: Mapping[str, Line],
     ) -> None:
         self.reach = Reach(rest, Suppressions(database))
         self.outbox = Outbox(database)
         self.telling = Telling(settings, database=database, outbox=self.outbox, calls=calls, agents=agents)
         self._settings = settings
         self._switchboard = switchboard
-        self._roll = Roll(lambda: switchboard.sessions, elsewhere=Busy(database, instance).elsewhere)
+        self.text = TextWing(
+            TextParts(settings, lines, agents, database, calls, rest, switchboard, instance, self.telling.announcer),
+            changed=self.watch,
+        )
+        self._roll = Roll(
+            lambda: [*switchboard.sessions, *self.text.texts.sessions], elsewhere=Busy(database, instance).elsewhere
+        )
         limits = settings.limits
         allowance = Allowance(
             tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
@@ -144,12 +154,16 @@ class Business:
         return channels | self.telling.channels()
 
     async def run(self) -> None:
-        """Deliver what must arrive, until cancelled."""
-        if self._settings.server.worker:
-            await self.courier.run()
+        """Deliver what must arrive, and end conversations that nobody goes on with, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.text.texts.run(), name="texts")
+            if self._settings.server.worker:
+                group.create_task(self.courier.run(), name="courier")
 
     def join(self, operations: Operations) -> None:
-        """Add what is done now and then."""
+        """Add what operators and apps may ask, and what is done now and then."""
+        self.text.join(operations)
+        self.reach.call_back = self.text.call_back
         days = self._settings.retention_days
 
         async def forget() -> None:
@@ -174,7 +188,7 @@ class Business:
     def routes(self) -> list[BaseRoute]:
         """What business systems and agents reach."""
         keys = {name: agent.tools_key for name, agent in self._settings.agents.items()}
-        return [*ToolRoutes(keys, self.toolbox.asked).routes()]
+        return [*ToolRoutes(keys, self.toolbox.asked).routes(), *self.text.routes()]
 
     def run_tool(self, session: CallSession, order: e.RunTool) -> None:
         """An agent asked over its socket: it is answered once, whatever happens."""

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from bridge import settings as config
 from bridge.agents.kura.api import KuraAgent
 from bridge.assembly.operations import Operations
+from bridge.assembly.recordings import RecordingWing
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
@@ -27,26 +28,34 @@ from bridge.web.reception import Desk
 from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
 
 
-def is_demo(settings: config.Settings) -> bool:
-    """Nothing here is worth a login: this machine's own address, and no agent but the demo's."""
+def is_demo(settings: config.Settings, *, flag: bool = False) -> bool:
+    """Nothing here is worth a login: this machine's own address, and no agent but the demo's (or so we are told)."""
     host = urlsplit(settings.public_url or "").hostname
-    return host in LOOPBACK and all(isinstance(agent, config.DemoAgent) for agent in settings.agents.values())
+    return host in LOOPBACK and (flag or all(isinstance(agent, config.DemoAgent) for agent in settings.agents.values()))
 
 
 class DashboardWing:
     """``routes`` and ``doors`` for the front door, ``run`` as a task, ``saved`` for every record that changes."""
 
     def __init__(
-        self, settings: config.Settings, desk: Desk, calls: Calls, agents: Mapping[str, Agent], operations: Operations
+        self,
+        settings: config.Settings,
+        desk: Desk,
+        calls: Calls,
+        agents: Mapping[str, Agent],
+        operations: Operations,
+        recordings: RecordingWing,
+        *,
+        demo: bool = False,
     ) -> None:
         access = operations.access
-        self.live = LiveBus(desk.instance)
+        self.live = LiveBus(desk.instance, lambda: [session.record for session in desk.switchboard.sessions])
         self.sessions = Sessions(
             [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
             access.proxies,
             public_url=settings.public_url or "",
             life_s=settings.api.session_hours * 3600,
-            open_here=is_demo(settings),
+            open_here=is_demo(settings, flag=demo),
         )
         access.recognised_by.append(self.sessions.recognise)
         self.softphone = Softphone(
@@ -58,12 +67,15 @@ class DashboardWing:
                 factory=desk.factory,
                 recognise=self.sessions.recognise,
                 open_stream=SoftphoneStream,
+                attach=recordings.attach,
             )
         )
         self._settings = settings
         self._desk = desk
         self._calls = calls
         self._agents = agents
+        assert recordings.api is not None, "recordings join the operations first"
+        self._recordings = recordings.api
         self._operations = operations
         self._guard = Guard(access, self.sessions)
 
@@ -90,7 +102,7 @@ class DashboardWing:
                 control=self._operations.control,
                 transfers=list(self._settings.transfers),
                 agents=lambda: list(self._settings.agents),
-                sound=lambda record: False,
+                recordings=self._recordings,
             )
         )
         health = HealthPages(

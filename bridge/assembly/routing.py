@@ -35,7 +35,7 @@ class Routing:
 
     def __init__(self, settings: config.Settings) -> None:
         self.lines: dict[str, Line] = {}
-        self.transfers: dict[str, str] = {}
+        self.transfers: dict[str, config.Transfer] = {}
         self.load: Load | None = None  # reads the configuration again; None: there is none to read
         self._settings = settings
         self._ways: dict[str, Way] = {}
@@ -55,7 +55,7 @@ class Routing:
             table.clear()
             table.update(new)  # type: ignore[arg-type]
         self.transfers.clear()
-        self.transfers.update({name: place.number for name, place in settings.transfers.items()})
+        self.transfers.update(settings.transfers)
 
     def _way(self, line: config.Line) -> Way:
         lookup = None

@@ -103,6 +103,11 @@ def close(call: Call, reason: Reason, now: float, *, status: Status | None = Non
         "bad_messages": {side: count.total for side, count in call.garbage.items()},
         "ignored": dict(call.ignored),
     }
+    if leaving.then == "transfer":
+        # Not over: the carrier tells how the transfer went, and a person who does not answer gives the caller back.
+        record.detail["transfer_reason"] = str(reason)
+        call.note("transferring", now, to=leaving.target)
+        return [*orders, e.ClosePhone(leaving.then, leaving.target), e.Save(), e.Ended()]
     call.note("ended", now, reason=str(reason))
     record.finish(reason, record.created_at + timedelta(seconds=now), status=status)
     return [*orders, e.ClosePhone(leaving.then, leaving.target), e.Save(), e.Ended()]

@@ -64,9 +64,9 @@ class TextRule:
 
 
 TEXT_RULES: Final = {
-    Sensitivity.LOW: TextRule(after=1.5, words=2),
-    Sensitivity.MEDIUM: TextRule(after=1.0, words=1),
-    Sensitivity.HIGH: TextRule(after=0.7, words=1),
+    Sensitivity.LOW: TextRule(after=1.2, words=2),
+    Sensitivity.MEDIUM: TextRule(after=0.7, words=1),
+    Sensitivity.HIGH: TextRule(after=0.5, words=1),
 }
 HEEDED: Final = {
     BargeIn.AGENT: frozenset({Source.AGENT}),

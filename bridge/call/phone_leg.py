@@ -12,7 +12,7 @@ from bridge.call.conversation import interruption
 from bridge.call.ending import close, drain, drained, drop_agent, give_up
 from bridge.call.interruption import Source
 from bridge.call.record import Status
-from bridge.call.state import Call, Leg
+from bridge.call.state import Call, Leaving, Leg
 from bridge.errors import Reason
 
 RATE: Final = TELEPHONE.rate
@@ -178,6 +178,8 @@ def gone(call: Call, now: float) -> list[e.Order]:
     """No new stream came."""
     if call.phone is not Leg.AWAY:
         return []
+    if call.leaving is not None and call.leaving.then == "transfer" and call.lost_orderly:
+        call.leaving = None
     if call.leaving is not None:
         return close(call, call.leaving.reason, now)
     return close(call, Reason.CALLER_HANGUP if call.lost_orderly else Reason.CARRIER_LOST, now)
@@ -185,6 +187,8 @@ def gone(call: Call, now: float) -> list[e.Order]:
 
 def carrier_ended(call: Call, event: e.CarrierEnded, now: float) -> list[e.Order]:
     """The carrier says that the call is over."""
+    if call.leaving is not None and call.leaving.then == "transfer":
+        call.leaving = Leaving(event.reason, "hangup")  # hung up before anybody was dialled
     if call.leaving is not None:
         return close(call, call.leaving.reason, now)
     status = event.status

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 from bridge.call.record import CallRecord, Direction, Status
@@ -26,7 +27,7 @@ PAGE: Final = 200
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``callbridge calls``."""
-    verbs = parser.add_subparsers(dest="verb", metavar="list|show|export|delete", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="list|show|export|delete|diagnose", required=True)
     listing = verbs.add_parser("list", help="the newest records, a line each")
     listing.add_argument("--limit", type=_limit, default=20, metavar="N", help="how many at the most (%(default)s)")
     export = verbs.add_parser("export", help="all records as CSV or JSON lines")
@@ -37,12 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         each.add_argument("--agent")
     show = verbs.add_parser("show", help="one record, whole")
     delete = verbs.add_parser("delete", help="remove a record for good")
-    for each in (show, delete):
+    diagnose = verbs.add_parser("diagnose", help="which hop broke the sound (needs record_hops = true)")
+    diagnose.add_argument("--picture", metavar="FILE", help="draw the four taps there, as SVG")
+    for each in (show, delete, diagnose):
         each.add_argument("id", help="call_... or the carrier's own id")
     delete.add_argument("--agent-too", action="store_true", help="the agent's own account of the conversation as well")
-    for each in (listing, show, export, delete):
+    for each in (listing, show, export, delete, diagnose):
         add_config(each)
-    for each in (listing, show):
+    for each in (listing, show, diagnose):
         each.add_argument("--json", action="store_true", help="JSON instead of words")
 
 
@@ -70,6 +73,8 @@ async def _run(args: argparse.Namespace, settings: Settings) -> int:
             return await _export(args, calls)
         if args.verb == "show":
             return await _show(args, calls)
+        if args.verb == "diagnose":
+            return await _diagnose(args, calls, settings)
         return await _delete(args, calls, settings)
     finally:
         await database.close()
@@ -130,6 +135,23 @@ async def _show(args: argparse.Namespace, calls: Calls) -> int:
     for turn in body["turns"]:
         cut = f"   [heard: {turn['heard']}]" if turn["interrupted"] else ""
         print(f"{turn['at_ms'] / 1000:8.1f} s  {turn['role']:6}  {turn['text']}{cut}")
+    return 0
+
+
+async def _diagnose(args: argparse.Namespace, calls: Calls, settings: Settings) -> int:
+    from bridge.assembly.diagnosis import report
+
+    record = await calls.get(args.id)
+    if record is None:
+        print(f"There is no call {args.id}.", file=sys.stderr)
+        return 1
+    told = report(settings, record, Path(args.picture) if args.picture else None)
+    if args.json:
+        print(json.dumps(told, indent=2))
+        return 0
+    print(told["verdict"])
+    for each in told["findings"]:
+        print(f"{each['at_s']:8.1f} s  {each['hop']:9}  {each['kind']:8}  {each['found']}")
     return 0
 
 

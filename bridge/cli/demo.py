@@ -54,7 +54,7 @@ async def _demo(args: argparse.Namespace) -> int:
         listener = _listen(args.port)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token, key = secrets.token_hex(16), secrets.token_urlsafe(18)
-        house = House(_settings(folder, args.agent, url, server, token, key))
+        house = House(_settings(folder, args.agent, url, server, token, key), demo=True)
         house.watchers.append(Transcript().follow)
         serving = asyncio.create_task(house.serve([listener]), name="bridge")
         started = asyncio.create_task(house.started.wait(), name="started")

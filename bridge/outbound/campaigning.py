@@ -17,6 +17,7 @@ from bridge.outbound.results import FAILURES, result_of
 from bridge.outbound.rules import Defaults, Rules, budget_of, caller_for, read_rules, window_of
 from bridge.outbound.wanted import Wanted, moment
 from bridge.store.attempts import Attempt, Settled
+from bridge.store.budget import Denied
 from bridge.store.campaigns import Campaign, CampaignStore, Step, Target
 from bridge.store.suppression import Suppressions
 from bridge.store.tables import micros
@@ -36,8 +37,11 @@ class Campaigning:
     lease: timedelta
     finished: Callable[[Campaign], None] = lambda campaign: None
 
-    async def next(self, now: datetime) -> Attempt | None:
-        """A person who is to be called now, leased to us. Campaigns take turns, the one that waits longest first."""
+    async def next(self, now: datetime) -> Attempt | Denied | None:
+        """A person who is to be called now, leased to us; Denied where one is, but not just yet.
+
+        Campaigns take turns, whoever waits longest first.
+        """
         best: list[tuple[int, Campaign, Rules, Target]] = []
         for campaign in await self.store.all(state="running"):
             try:
@@ -50,17 +54,20 @@ class Campaigning:
             if not people:
                 await self.finish_if_done(campaign, now)
         full: set[str] = set()
+        denied: Denied | None = None
         for _, campaign, rules, target in sorted(best, key=lambda each: each[0]):
             if campaign.campaign_id in full:
                 continue
             begun = await self._begin(campaign, rules, target, now)
             if isinstance(begun, Attempt):
                 return begun
-            if begun in {"rate", "concurrent", "daily", "minutes"}:
+            if isinstance(begun, Denied):
                 full.add(campaign.campaign_id)
-        return None
+                if denied is None or begun.retry_after_s < denied.retry_after_s:
+                    denied = begun
+        return denied
 
-    async def _begin(self, campaign: Campaign, rules: Rules, target: Target, now: datetime) -> Attempt | str:
+    async def _begin(self, campaign: Campaign, rules: Rules, target: Target, now: datetime) -> Attempt | Denied | str:
         late = self._later(rules, target, now)
         if late is not None:
             await self.store.put_off(campaign.campaign_id, target, late)

@@ -18,7 +18,8 @@ from bridge.outbound.dialler import Dialler
 from bridge.store.attempts import Attempt, Attempts, Settled
 from bridge.store.budget import Budget, Denied
 
-TICK_S: Final = 0.2  # between looks at what is due
+SOON_S: Final = 0.02  # between looks at what is due, while calls are being placed
+IDLE_S: Final = 0.25  # and while none are
 SWEEP_S: Final = 0.5  # between looks at what is over
 FIND_S: Final = 2.0  # between looks for what nobody answers for
 MAX_TASKS: Final = 50  # requests to the carrier at once
@@ -31,8 +32,8 @@ log = structlog.get_logger("bridge.engine")
 class Campaigns(Protocol):
     """What the engine asks of campaigns (``outbound.campaigning.Campaigning``)."""
 
-    async def next(self, now: datetime) -> Attempt | None:
-        """A person who is to be called now, leased to this engine."""
+    async def next(self, now: datetime) -> Attempt | Denied | None:
+        """A person who is to be called now, leased to this engine; or why not just yet."""
         ...
 
     async def settled(self, settled: Settled, now: datetime) -> None:
@@ -75,12 +76,12 @@ class Engine:
             loops = [
                 group.create_task(self._repeat(work, seconds), name=f"engine {name}")
                 for name, work, seconds in (
-                    ("dial", self._dial_due, TICK_S),
                     ("settle", self._settle, SWEEP_S),
                     ("find", self._find_out, FIND_S),
                     ("purge", self._purge, 3600.0),
                 )
             ]
+            loops.append(group.create_task(self._repeat(self._dial_due, 0.0), name="engine dial"))
             await self._stopped.wait()
             for each in loops:
                 each.cancel()
@@ -100,26 +101,28 @@ class Engine:
     async def _dial_due(self) -> None:
         duties = self._duties
         if duties.may_dial is not None and not await duties.may_dial():
+            await asyncio.sleep(IDLE_S)
             return
         while not self._stopped.is_set():
             await self._slots.acquire()
             try:
-                attempt = await self._next()
+                found = await self._next()
             except BaseException:
                 self._slots.release()
                 raise
-            if attempt is None:
-                self._slots.release()
-                return
-            self._spawn(duties.dialler.dial(attempt))
+            if isinstance(found, Attempt):
+                self._spawn(duties.dialler.dial(found))
+                continue
+            self._slots.release()
+            soon = found is not None and found.why == "rate"
+            await asyncio.sleep(max(SOON_S, min(found.retry_after_s, IDLE_S)) if found and soon else IDLE_S)
+            return
 
-    async def _next(self) -> Attempt | None:
+    async def _next(self) -> Attempt | Denied | None:
         duties = self._duties
         found = await duties.attempts.claim(
             budget=duties.budget, owner=duties.owner, lease=duties.dialler.times.lease, now=duties.clock()
         )
-        if isinstance(found, Denied):
-            return None
         if found is None and duties.campaigns is not None:
             return await duties.campaigns.next(duties.clock())
         return found

@@ -31,7 +31,7 @@ class CampaignBody(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str = ""
     rules: dict[str, Any] = msgspec.field(default_factory=dict)
-    people: msgspec.Raw | None = None
+    people: msgspec.Raw = msgspec.Raw(b"")
     csv: str | None = None
 
 
@@ -52,7 +52,7 @@ def judge(raw: bytes, policy: Policy, defaults: Defaults, now: datetime) -> Judg
         raise Refused(f"the body is not as it should be: {str(error)[:200]}", hint="See docs/campaigns.md.") from None
     except (ValueError, RecursionError):
         raise Refused("the body is not JSON", status=400, hint="Send a JSON object in UTF-8.") from None
-    if len(body.name) > 200 or (body.csv is None) == (body.people is None):
+    if len(body.name) > 200 or (body.csv is None) == (not bytes(body.people)):
         raise Refused(
             "the campaign has no people, or two lists", hint='Give "people" or "csv", and a name of at most 200.'
         )
@@ -61,7 +61,7 @@ def judge(raw: bytes, policy: Policy, defaults: Defaults, now: datetime) -> Judg
     if body.csv is not None:
         preview = reader.read(body.csv.encode(), json=False)
     else:
-        preview = reader.read(bytes(body.people or b""), json=True)
+        preview = reader.read(bytes(body.people), json=True)
     kept: Mapping[str, Any] = msgspec.to_builtins(rules)
     return Judged(body.name or "campaign", kept, preview)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -63,13 +64,17 @@ def region_of(number: str) -> str:
     """The country or territory, "" where it cannot be told. In +1 the area code tells it, whoever has the number."""
     parsed = phonenumbers.parse(number)
     if parsed.country_code == 1:
-        area = str(parsed.national_number)[:_AREA]
-        for rest in _TRIED:
-            found = phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area}{rest}"))
-            if found:
-                return str(found)
-        return ""
+        return _region_of_area(str(parsed.national_number)[:_AREA])
     return str(phonenumbers.region_code_for_number(parsed) or "")
+
+
+@lru_cache(maxsize=1000)  # there are no more
+def _region_of_area(area: str) -> str:
+    for rest in _TRIED:
+        found = phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area}{rest}"))
+        if found:
+            return str(found)
+    return ""
 
 
 def _own_prefix(number: str, parsed: PhoneNumber) -> tuple[int, str]:
@@ -95,6 +100,8 @@ def _is_costly(parsed: PhoneNumber) -> bool:
     """By its beginning too: a number with a digit too many is dialled as well, the network takes what it needs."""
     if phonenumbers.number_type(parsed) in _COSTLY:
         return True
+    if parsed.country_code == 1 or phonenumbers.is_valid_number(parsed):
+        return False
     code, digits = parsed.country_code or 0, phonenumbers.national_significant_number(parsed)
     for region in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ()):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None)

@@ -34,8 +34,11 @@ _NOT: Final = re.compile(r"\b(can('t|not)|won't|do(n't| not)|not)\s+(\w+\s+)?(co
 
 
 def result_of(record: CallRecord) -> str:
-    """One word: confirmed, rescheduled, opted_out, wrong_number, declined, callback; talked where nothing is known of what
-    was said; message_left, machine, busy, no_answer, canceled, suppressed, too_late, refused, unknown, failed; broken_off where the talk had begun.
+    """One word.
+
+    What was said: confirmed, rescheduled, opted_out, wrong_number, declined, callback; talked where nothing is known of it;
+    broken_off where the talk had begun and failed. Else: message_left, machine, busy, no_answer, canceled, suppressed,
+    too_late, refused, unknown, failed.
     """
     told = record.detail.get("result")
     if isinstance(told, str) and told in CAPTURED:

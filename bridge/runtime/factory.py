@@ -23,6 +23,7 @@ class SessionFactory:
     level: Callable[[bytes], float]
     prompts: Mapping[str, bytes]
     prewarm_hold_s: float = 10.0
+    prepare: Callable[[CallSession], None] | None = None  # what comes before everything else in a new call
 
     def make(
         self,
@@ -53,7 +54,7 @@ class SessionFactory:
             resumed=resumed,
         )
         age = (datetime.now(UTC) - record.created_at).total_seconds()
-        return CallSession(
+        session = CallSession(
             record,
             plan,
             InterruptionPolicy(rules.barge_in, sensitivity=rules.sensitivity, guard_ms=rules.guard_ms),
@@ -62,3 +63,6 @@ class SessionFactory:
             brief_overrides=overrides,
             age_s=max(age, 0.0),
         )
+        if self.prepare is not None and not resumed:
+            self.prepare(session)
+        return session

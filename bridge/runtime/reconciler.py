@@ -131,6 +131,8 @@ class Reconciler:
                 if not ancient:
                     return
                 facts = None
+            except ValueError:  # no id of this carrier's: a call from a browser, say
+                facts = None
             if facts is not None and facts.status is not None and not facts.status.terminal and not ancient:
                 return  # the carrier still has it: the caller hears the fallback, or is being connected again
             reason, status, ended = _verdict(record, facts, parts.now())

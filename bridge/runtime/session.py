@@ -30,6 +30,7 @@ from bridge.runtime.receivers import AgentLink, AgentReceiver, PhoneReceiver
 from bridge.runtime.sockets import Socket, connect
 
 RELEASE_S: Final = 5.0  # giving back an agent's session may take this long after the end
+PROBE_S: Final = 5.0  # the carrier must answer a ping within this time
 MAX_TRANSCRIPT: Final = 8000  # characters of what was said, told to a successor
 CONNECT_S: Final = 30.0  # the machine's own timer is shorter; this one holds if it were not
 
@@ -190,7 +191,7 @@ class CallSession:
     def _probe_phone(self, order: e.ProbePhone) -> None:
         if self.phone_socket is not None:
             self.phone_socket.ping()
-            self._probe = self._loop.call_later(5.0, self._probe_failed, self.phone_socket)
+            self._probe = self._loop.call_later(PROBE_S, self._probe_failed, self.phone_socket)
 
     def _probe_failed(self, socket: Socket) -> None:
         if socket is self.phone_socket:

@@ -11,6 +11,7 @@ Its loggers are silenced: they print URLs, and an agent's URL holds a key. What 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ class Socket(picows.WSListener):
         self._abandoned = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._failure = ""
+        self._epilogue: asyncio.Task[None] | None = None
 
     # ---- what the library calls
 
@@ -174,6 +176,11 @@ class Socket(picows.WSListener):
             transport.send_close(picows.WSCloseCode(code), reason.encode()[:123])
         self._close_timer = asyncio.get_running_loop().call_later(CLOSE_S, self.abort)
 
+    @property
+    def connected(self) -> bool:
+        """There was a handshake."""
+        return self._transport is not None
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None and not self._closed:
@@ -219,10 +226,25 @@ class Socket(picows.WSListener):
         self._closed = True
         if self._close_timer is not None:
             self._close_timer.cancel()
-        received = transport.close_handshake.recv if transport.close_handshake is not None else None
-        code = 1006 if received is None else (int(received.code.value) or 1005)
+        self._epilogue = asyncio.get_running_loop().create_task(_settle(transport), name="socket epilogue")
         if self.receiver is not None:
-            self.receiver.closed(code, self._failure)
+            self.receiver.closed(_close_code(transport.close_handshake), self._failure)
+
+
+def _close_code(handshake: Any) -> int:
+    """Why it ended: what the peer said; where we refused its messages first, what we said, whatever it answered to that."""
+    if handshake is None:
+        return 1006
+    sent, received = handshake.sent, handshake.recv
+    if sent is not None and not handshake.recv_then_sent and int(sent.code.value) != 1000:
+        return int(sent.code.value)
+    return 1006 if received is None else (int(received.code.value) or 1005)
+
+
+async def _settle(transport: Any) -> None:
+    # The library keeps what it found wrong with the peer in a future and complains where nobody looks at it.
+    with contextlib.suppress(Exception):
+        await transport.wait_disconnected()
 
 
 def close_answer(payload: bytes) -> int:
@@ -306,6 +328,8 @@ async def connect(
             reason=Reason.AGENT_UNREACHABLE,
             retry=True,
         ) from None
+    if not socket.connected:  # the library takes a connection that was lost before its handshake for an open one
+        raise AgentFailure("the agent dropped the connection", reason=Reason.AGENT_UNREACHABLE, retry=True)
     return socket
 
 
@@ -313,7 +337,7 @@ def refusal(status: int) -> AgentFailure:
     """What it means that an agent answered the upgrade with ``status`` instead of 101."""
     reason, hint = {
         401: (Reason.AGENT_AUTH, "The signed URL or key was not accepted; a fresh one is fetched for every call."),
-        403: (Reason.AGENT_FORBIDDEN, "The key lacks the permission to connect."),
+        403: (Reason.AGENT_FORBIDDEN, "The key lacks the permission to connect (at Kura: sessions:connect)."),
         404: (Reason.AGENT_NOT_FOUND, "The session has expired or the agent does not exist."),
         429: (Reason.AGENT_BUSY, "The account's limit of conversations is reached."),
     }.get(status, (Reason.AGENT_REFUSED, "Redirects are not followed: configure the final address."))

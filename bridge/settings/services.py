@@ -8,7 +8,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from bridge.call.ports import Secret
 from bridge.settings.addresses import Address, Network
-from bridge.settings.kinds import JsonTable, Length, Name, OneOrMore, Pattern, Range, SigningSecret, Spoken
+from bridge.settings.kinds import (
+    JsonTable,
+    Length,
+    Name,
+    OneOrMore,
+    Pattern,
+    PhoneNumber,
+    Range,
+    SigningSecret,
+    Spoken,
+)
 from bridge.settings.lines import CalledUrl
 
 EventType = Literal["call.started", "call.answered", "turn", "call.ended", "message.received", "campaign.finished"]
@@ -134,6 +144,7 @@ class Chat:
     idle_s: Annotated[int, Range(30, 86_400)] = 1800  # then the next message opens a new session
     max_sessions: Annotated[int, Range(1, 100_000)] = 200  # at once
     messages_per_hour: Annotated[int, Range(1, 10_000)] = 60  # of one number or visitor: stops two machines talking
+    call_from: PhoneNumber | None = None  # the line that calls visitors who ask for it; None: nobody is called
     help_text: Spoken = "Reply STOP to receive no more messages."  # the answer to HELP
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, or_, select, update
 
 from bridge.call.record import CallRecord
 from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
-from bridge.store.budget import ALL, Budget, denial, spend, take_turn
+from bridge.store.budget import ALL, Budget, Denied, denial, spend, take_turn
 from bridge.store.database import Database
 from bridge.store.document import restore
 from bridge.store.tables import ATTEMPTS, CALLS, CAMPAIGNS, EPOCH, TARGETS, micros
@@ -173,9 +173,9 @@ class CampaignStore:
         owner: str,
         lease: timedelta,
         now: datetime,
-    ) -> Attempt | str:
+    ) -> Attempt | Denied | str:
         """Call a person: in one step the limits (of all, of the campaign) are kept, the intent, its record and the person's
-        state are stored. Else why not: rate, concurrent, daily, minutes, suppressed, gone.
+        state are stored. Else why not: Denied, or suppressed, gone.
         """
         mine = _mine(campaign_id, target.position) & (TARGETS.c.state == "waiting") & (TARGETS.c.tries == target.tries)
         running = select(CAMPAIGNS.c.state).where(
@@ -186,7 +186,7 @@ class CampaignStore:
             for budget, scope in zip(budgets, (ALL, campaign_id), strict=True):
                 denied = await denial(connection, budget, scope, now)
                 if denied is not None:
-                    return denied.why
+                    return denied
             if await is_suppressed(connection, target.number):
                 return "suppressed"
             if (await connection.execute(running)).first() is None:

@@ -12,6 +12,7 @@ from bridge.carriers.twilio.webhooks.twiml import Twiml
 
 MEDIA_PATH: Final = "/twilio/media"
 AFTER_PATH: Final = "/twilio/after"
+WHISPER_PATH: Final = "/twilio/whisper"
 BUSY: Final = "All our lines are busy at the moment. Please try again in a few minutes."
 CLOSING: Final = "We cannot take your call at this moment. Please try again in a few minutes."
 TROUBLE: Final = "We are having technical trouble. Please call again later. Goodbye."
@@ -55,6 +56,6 @@ class Answers:
         action = self.after_url(1, dialled=True) if line.fallback_dial else None
         return twiml.say(words) + twiml.fallback(text=line.fallback_say, number=line.fallback_dial, action_url=action)
 
-    def transfer(self, number: str, counter: int) -> Twiml:
-        """Connect the call to a person."""
-        return twiml.dial(number, action_url=self.after_url(counter, dialled=True)) + twiml.hangup()
+    def whisper_url(self, call_id: str) -> str:
+        """What the person who takes a warm transfer hears first."""
+        return f"{self.public_url.rstrip('/')}{WHISPER_PATH}?call={call_id}"

@@ -111,7 +111,8 @@ def guarded(
             return refused(error)
         except StoreUnavailable as error:
             return problem(503, "The store is away.", remedy=error.hint, headers={"Retry-After": "2"})
-        log.info("operator_action", actor=who, method=request.method, route=request.url.path[:64])
+        if request.method != "GET":
+            log.info("operator_action", actor=who, method=request.method, route=request.url.path[:64])
         return response
 
     return endpoint

@@ -138,7 +138,7 @@ class CallControl:
         if verb != HANGUP:
             raise NotNow("The call is not connected at this moment.")
         known = record.carrier_call_id
-        if known is None:
+        if known is None or record.carrier != "twilio":
             await self._ways.records.change(record.call_id, _cancel)
         elif record.direction is Direction.INBOUND or not await self._ways.carrier.cancel(known):
             await self._ways.carrier.end(known)

@@ -6,7 +6,6 @@ that minted a grant decides alone, from memory.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -17,6 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.errors import StoreUnavailable
+from bridge.web.patience import Patience
 
 LIFE_S: Final = 60.0
 TOKEN_BYTES: Final = 24  # 192 bits
@@ -58,6 +58,7 @@ class GrantOffice:
     def __init__(self, store: GrantStore) -> None:
         self._store = store
         self._known: dict[str, Known] = {}
+        self._patience = Patience()
 
     def token(self) -> str:
         """A fresh one."""
@@ -81,16 +82,13 @@ class GrantOffice:
         if not store:
             return
         try:
-            async with asyncio.timeout(STORE_S):
-                await self._store.mint(
-                    name,
-                    carrier_call_id=carrier_call_id,
-                    account_id=account_id,
-                    call_id=call_id,
-                    expires_at=datetime.now(UTC) + timedelta(seconds=LIFE_S),
-                )
+            expires = datetime.now(UTC) + timedelta(seconds=LIFE_S)
+            kept = self._store.mint(
+                name, carrier_call_id=carrier_call_id, account_id=account_id, call_id=call_id, expires_at=expires
+            )
+            await self._patience.wait(kept, STORE_S)
             known.stored = True
-        except (StoreUnavailable, TimeoutError):
+        except StoreUnavailable:
             log.warning("grant_in_memory_only", call_id=call_id)
 
     async def redeem(self, token: str, *, carrier_call_id: str, account_id: str) -> str | None:
@@ -109,11 +107,11 @@ class GrantOffice:
             if not known.stored:
                 return known.call_id
         try:
-            async with asyncio.timeout(STORE_S):
-                return await self._store.consume(
-                    name, carrier_call_id=carrier_call_id, account_id=account_id, now=datetime.now(UTC)
-                )
-        except (StoreUnavailable, TimeoutError):
+            found = self._store.consume(
+                name, carrier_call_id=carrier_call_id, account_id=account_id, now=datetime.now(UTC)
+            )
+            return await self._patience.wait(found, STORE_S)
+        except StoreUnavailable:
             log.warning("grant_from_memory", known=known is not None)
             return known.call_id if known is not None else None
 

@@ -34,6 +34,9 @@ class MediaRules:
     require_signature: bool
     open_stream: Callable[[], PhoneStream]
     redeem: Callable[[e.PhoneOpened], Awaitable[CallSession | None]]  # the grant of a start message -> its call
+    attach: Callable[[CallSession, PhoneStream], PhoneStream] | None = (
+        None  # the stream to use: its own, or one recorded
+    )
 
 
 class MediaDoor:
@@ -129,7 +132,9 @@ class Waiting:
             self._turn_away("grant")
             return
         self._leave()
-        session.attach_phone(self._socket, self._stream, opened)
+        attach = self._rules.attach
+        stream = self._stream if attach is None else attach(session, self._stream)
+        session.attach_phone(self._socket, stream, opened)
         receiver = self._socket.receiver
         if receiver is not None and receiver is not self:
             for message in self._early:

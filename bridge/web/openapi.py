@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bridge.call.record import Direction, Status
 from bridge.errors import Class, Reason, Side
+from bridge.web.openapi_campaigns import campaign_paths
 
 Schema = dict[str, Any]
 
@@ -225,6 +226,15 @@ def _paths() -> Schema:
                 "Press keys for the far end.", accepted, errors=(400, 415, *changing), parameters=acting, body=press
             ),
         },
+        "/api/v1/calls/{id}/recording": {
+            "get": operation("The recording, as FLAC or Ogg Opus.", {200: None}, errors=(503,), parameters=(ID,)),
+        },
+        "/api/v1/calls/{id}/recording/pause": {
+            "post": operation("Leave silence in the recording.", accepted, errors=changing, parameters=acting),
+        },
+        "/api/v1/calls/{id}/recording/resume": {
+            "post": operation("Record again.", accepted, errors=changing, parameters=acting),
+        },
         "/api/v1/agents/{name}/signed-url": {
             "get": operation(
                 "A socket URL for one conversation.", {200: signed_url}, errors=(403, 422, 502), parameters=(NAME, user)
@@ -238,6 +248,26 @@ def _paths() -> Schema:
                 parameters=(NAME, user),
             ),
         },
+        "/api/v1/chat": {
+            "post": operation(
+                "Say something to an agent that chats, and get its answer.",
+                {200: {"type": "object"}},
+                errors=(400, 404, 415, 422, 502, 503),
+                body={
+                    "type": "object",
+                    "required": ["agent", "message"],
+                    "properties": {
+                        "agent": {"type": "string"},
+                        "message": {"type": "string"},
+                        "conversation_id": {"type": "string"},
+                    },
+                },
+            )
+        },
+        "/api/v1/reload": {
+            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=changing),
+        },
+        **campaign_paths(operation),
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},
     }
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
 
@@ -24,18 +23,17 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
+from bridge.web.once import Memory, Once
+from bridge.web.patience import Patience
 from bridge.web.routing import Router
+from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
-MAX_REMEMBERED: Final = 1000  # answers: the carrier asks again within seconds, and later the store knows
-MAX_ENDED: Final = 200  # records, until the store has been told: moments
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
 PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this long
-
-T = TypeVar("T")
 
 log = structlog.get_logger("bridge.reception")
 
@@ -53,7 +51,7 @@ class Desk:
     calls: CallStore
     grants: GrantOffice
     saved: Callable[[CallRecord], None]
-    transfers: Mapping[str, str]
+    transfers: Mapping[str, Place]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
     router: Router = field(default_factory=lambda: Router({}, agents={}))
 
@@ -67,15 +65,16 @@ class Reception:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._answered: OrderedDict[str, str] = OrderedDict()
-        self._asking: dict[str, asyncio.Future[str]] = {}
-        self._ended: OrderedDict[str, CallRecord] = OrderedDict()
-        self._hung_up: OrderedDict[str, bool] = OrderedDict()
+        self._once = Once()
+        self._ended: Memory[CallRecord] = Memory()
+        self._hung_up: Memory[bool] = Memory()
+        self._patience = Patience()
+        self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
 
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
         if record.carrier_call_id:
-            _remember(self._ended, record.carrier_call_id, record, MAX_ENDED)
+            self._ended.keep(record.carrier_call_id, record)
 
     def has_hung_up(self, carrier_call_id: str) -> bool:
         """The carrier knows that this call is over: it was told so, or told us."""
@@ -85,30 +84,7 @@ class Reception:
 
     async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
         """TwiML for a call that comes in, or for one of ours that was answered; ``call_id`` is what we dialled it as."""
-        return await self._once(request.call_sid, lambda: self._voice(request, call_id))
-
-    async def _once(self, key: str, answer: Callable[[], Awaitable[str]]) -> str:
-        """The carrier may ask again while we still work on it, and after."""
-        known = self._answered.get(key)
-        if known is not None:
-            return known
-        waiting = self._asking.get(key)
-        if waiting is not None:
-            return await asyncio.shield(waiting)
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asking[key] = future
-        try:
-            found = await answer()
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # those who wait get it; nobody may be waiting
-            raise
-        else:
-            _remember(self._answered, key, found)
-            future.set_result(found)
-            return found
-        finally:
-            del self._asking[key]
+        return await self._once.answer(request.call_sid, lambda: self._voice(request, call_id))
 
     async def _voice(self, request: VoiceRequest, call_id: str) -> str:
         desk = self._desk
@@ -132,12 +108,11 @@ class Reception:
         text = str(desk.answers.stream(token, 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                offered = await desk.calls.offer(record, text)
+            offered = await self._patience.wait(desk.calls.offer(record, text), STORE_S)
             if not offered.won and offered.twiml is not None:
                 return offered.twiml
             record = offered.record if offered.won else record
-        except (StoreUnavailable, TimeoutError):
+        except StoreUnavailable:
             away = True
             log.warning("offered_from_memory", call_id=record.call_id)
         session = self._session(record, line, prewarm=desk.switchboard.may_prewarm)
@@ -164,9 +139,8 @@ class Reception:
         if not call_id or request.direction is not Direction.OUTBOUND:
             return None
         try:
-            async with asyncio.timeout(STORE_S):
-                record = await self._desk.calls.get(call_id)
-        except (StoreUnavailable, TimeoutError):
+            record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
+        except StoreUnavailable:
             return None
         if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
             return None
@@ -238,14 +212,11 @@ class Reception:
         session = desk.switchboard.find(call_id)
         if session is not None:
             return session
-        if opened.carrier_call_id in self._ended:
-            return None  # hung up while its stream came; the store may not know yet
         try:
-            record = await desk.calls.get(call_id)
+            record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:
             return None
-        # The end of a call of ours may not have reached the store yet.
-        if record is None or record.status.terminal or opened.carrier_call_id in self._ended:
+        if record is None or record.status.terminal:
             return None
         return await self._take_over(record)
 
@@ -268,20 +239,21 @@ class Reception:
 
     async def after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
         """The stream (or a dialled person) is over: what now? Asked again with the same counter, the same answer."""
-        return await self._once(f"{request.call_sid}/{counter}", lambda: self._after(request, counter, dialled=dialled))
+        return await self._once.answer(
+            f"{request.call_sid}/{counter}", lambda: self._after(request, counter, dialled=dialled)
+        )
 
     async def _after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
         session = self._desk.switchboard.find(request.call_sid)
         if request.over:
-            _remember(self._hung_up, request.call_sid, True)
+            self._hung_up.keep(request.call_sid, True)
             if session is not None:
                 session.handle(e.CarrierEnded(Reason.CALLER_HANGUP, request.status or Status.COMPLETED))
-            return str(twiml.hangup())
-        if dialled:
-            return str(twiml.hangup())
-        if session is not None:
+        elif session is not None and not dialled:
             return await self._replace_stream(session, counter)
-        record = self._ended.get(request.call_sid)
+        record = self._ended.get(request.call_sid) or self.transfers.find(request.call_sid)
+        if request.over and record is None:
+            return str(twiml.hangup())
         try:
             record = record or await self._settled(request.call_sid)
         except StoreUnavailable:
@@ -289,6 +261,14 @@ class Reception:
         if record is None:
             log.warning("after_unknown_call", carrier_call_id=request.call_sid)
             return str(self._desk.answers.fallback(self._desk.line(request.line), words=TROUBLE, counter=counter + 1))
+        if transferring(record):
+            if request.over or dialled:
+                if self.transfers.over(record, request):
+                    return self._hang_up(record)
+            elif (text := self.transfers.dial(record, counter + 1)) is not None:
+                return text
+        if request.over or (dialled and record.status.terminal):
+            return self._hang_up(record)
         if record.status.terminal:
             return self._follow(record, counter)
         if record.resumes >= MAX_RESUMES:
@@ -305,7 +285,7 @@ class Reception:
         """
         until = asyncio.get_running_loop().time() + patience_s
         while True:
-            record = await self._desk.calls.get(call_sid)
+            record = await self._patience.wait(self._desk.calls.get(call_sid), STORE_S)
             if record is None or record.status.terminal or record.instance == self._desk.instance:
                 return record
             if asyncio.get_running_loop().time() > until:
@@ -329,9 +309,9 @@ class Reception:
         text = str(self._desk.answers.stream(token, counter + 1))
         away = False
         try:
-            async with asyncio.timeout(STORE_S):
-                text = await self._desk.calls.after(record.call_id, counter=counter, twiml=text)
-        except (StoreUnavailable, TimeoutError):
+            asked = self._desk.calls.after(record.call_id, counter=counter, twiml=text)
+            text = await self._patience.wait(asked, STORE_S)
+        except StoreUnavailable:
             away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
         await self._mint(session, token, store=not away)
@@ -341,7 +321,7 @@ class Reception:
     def _out_of_resumes(self, record: CallRecord, counter: int) -> str:
         log.warning("too_many_resumes", call_id=record.call_id)
         # The fallback has the line now: nobody is to hang it up for the sake of the stream.
-        _remember(self._hung_up, record.carrier_call_id or "", True)
+        self._hung_up.keep(record.carrier_call_id or "", True)
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)
@@ -349,16 +329,26 @@ class Reception:
 
     def _follow(self, record: CallRecord, counter: int) -> str:
         then = record.detail.get("then", "hangup")
-        _remember(self._hung_up, record.carrier_call_id or "", True)
+        self._hung_up.keep(record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
         if then == "message":  # an answering machine has the line: its beep was heard
             return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
-        if then == "transfer":
-            number = self._desk.transfers.get(str(record.detail.get("target", "")))
-            if number is not None:
-                return str(self._desk.answers.transfer(number, counter + 1))
         return str(twiml.hangup())
+
+    def _hang_up(self, record: CallRecord) -> str:
+        self._hung_up.keep(record.carrier_call_id or "", True)
+        return str(twiml.hangup())
+
+    async def whisper(self, call_id: str) -> str:
+        """What the person who takes a warm transfer hears first."""
+        record = None
+        try:
+            record = await self._desk.calls.get(call_id)
+        except StoreUnavailable:
+            log.warning("store_away", doing="whisper")
+        known = None if record is None else self.transfers.find(record.carrier_call_id or "") or record
+        return str(twiml.say("" if known is None else summary(known)))
 
     # ------------------------------------------------------------ how it stands
 
@@ -366,7 +356,7 @@ class Reception:
         """A status callback: forward only, in any order and number. ``call_id``: what we dialled the call as."""
         end = update.end
         if end is not None:
-            _remember(self._hung_up, update.call_sid, True)
+            self._hung_up.keep(update.call_sid, True)
         session = self._desk.switchboard.find(update.call_sid)
         if session is not None:
             if end is not None:
@@ -374,15 +364,18 @@ class Reception:
             return
         if update.call_sid in self._ended:
             return
+        moved = self.transfers.find(update.call_sid)
+        if moved is not None:
+            if end is not None:
+                self.transfers.close(moved, reason_of(moved))
+            return
         now = datetime.now(UTC)
         if end is not None:
             await self._settled(update.call_sid, STATUS_SETTLING_S)
 
         def move(record: CallRecord) -> None:
             if record.carrier_call_id is None:
-                record.carrier_call_id = (
-                    update.call_sid
-                )  # it comes before the answer to our request: the dial is proved
+                record.carrier_call_id = update.call_sid  # before the answer to our request: the dial is proved
             if record.carrier_call_id != update.call_sid:
                 log.error("placed_twice", call_id=record.call_id)
                 return
@@ -395,9 +388,3 @@ class Reception:
             record.finish(Reason.PROCESS_LOST if lost else end.reason, now, status=end.status, detail=end.detail)
 
         await self._desk.calls.change(call_id or update.call_sid, move)
-
-
-def _remember(memory: OrderedDict[str, T], key: str, value: T, most: int = MAX_REMEMBERED) -> None:
-    memory[key] = value
-    while len(memory) > most:
-        memory.popitem(last=False)

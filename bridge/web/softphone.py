@@ -40,6 +40,7 @@ class Exchange:
     factory: SessionFactory
     recognise: Callable[[HTTPConnection], Visitor | None]  # judges origin and login
     open_stream: Callable[[], PhoneStream]
+    attach: Callable[[CallSession, PhoneStream], PhoneStream] | None = None
 
 
 class Softphone:
@@ -52,6 +53,7 @@ class Softphone:
             require_signature=False,
             open_stream=exchange.open_stream,
             redeem=self.redeem,
+            attach=exchange.attach,
         )
         self._door = MediaDoor(rules, exchange.switchboard.spawn)
 

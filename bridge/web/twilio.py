@@ -55,6 +55,7 @@ class TwilioRoutes:
             "/twilio/voice": self._voice,
             "/twilio/after": self._after,
             "/twilio/status": self._status,
+            "/twilio/whisper": self._whisper,
             "/twilio/amd": self._amd,
             "/twilio/recording": self._recording,
             "/twilio/sms": self._sms,
@@ -90,6 +91,10 @@ class TwilioRoutes:
     async def _voice(self, form: Form, request: Request) -> Response:
         answer = await self._reception.voice(parse_voice(form, account_sid=self._account_sid), placed_as(request))
         return Response(answer, media_type=XML)
+
+    async def _whisper(self, form: Form, request: Request) -> Response:
+        parse_voice(form, account_sid=self._account_sid)
+        return Response(await self._reception.whisper(placed_as(request)), media_type=XML)
 
     async def _after(self, form: Form, request: Request) -> Response:
         counter = request.query_params.get("n", "1")

@@ -235,9 +235,9 @@ async def serving(
     ]
     try:
         deadline = time.monotonic() + 30
-        while await bridge.status("/readyz") != 200:
-            if process.returncode is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the bridge does not serve ({process.returncode}): {bridge.text}")
+        while (status := await bridge.status("/readyz")) != 200:
+            if process.returncode is not None or status == 500 or time.monotonic() > deadline:
+                raise AssertionError(f"the bridge does not serve ({process.returncode}): {bridge.text[-2000:]}")
             await asyncio.sleep(0.05)
         yield bridge
     finally:

@@ -40,7 +40,7 @@ def test_with_barge_in_off_the_queue_is_left_alone() -> None:
     stage.tell(e.PhoneClosed(orderly=True))
     stage.until_over()
     assert stage.record.turns[0].interrupted is False
-    assert stage.record.detail["counts"]["interruptions"] == {"agent_rejected": 1}
+    assert stage.record.detail["counts"]["interruptions"] == {"agent": {"off": 1}}
 
 
 def test_stale_sound_is_dropped_and_the_next_turn_is_heard() -> None:
@@ -71,6 +71,7 @@ def test_an_interruption_that_comes_too_late_does_not_cut_the_next_turn() -> Non
     """One with an id older than the sound that plays now is about a turn that is over."""
     stage = Stage().connected()
     stage.says(0.5, event_id=1)
+    stage.wait(0.6)
     stage.says(2.0, event_id=7)
     assert stage.tell(e.AgentInterrupted(3)) == []
 
@@ -123,8 +124,8 @@ def test_the_bridge_itself_may_notice_and_tells_the_agent() -> None:
     """Where no event comes: clear first, then interrupt, once; what the agent still sends is dropped for a while."""
     stage = Stage(barge_in="both").connected()
     stage.says(5.0)
-    stage.wait(1.0)
-    orders = stage.tell(e.SpeechDetected())
+    stage.wait(1.5)
+    orders = stage.tell(e.CallerText("Wait a moment", final=False))
     assert orders[:2] == [e.ClearAudio(), e.SendInterrupt()]
     before = len(stage.played)
     stage.says(0.5)
@@ -139,7 +140,8 @@ def test_an_agent_that_had_finished_is_not_told_to_stop() -> None:
     stage = Stage(barge_in="both").connected()
     stage.says(5.0)
     stage.tell(e.AgentTurnComplete())
-    orders = stage.tell(e.SpeechDetected())
+    stage.wait(1.5)
+    orders = stage.tell(e.CallerText("Wait a moment"))
     assert e.ClearAudio() in orders
     assert e.SendInterrupt() not in orders
     before = len(stage.played)
@@ -151,7 +153,8 @@ def test_words_over_unplayed_sound_are_an_interruption_too() -> None:
     """A transcript says as much as a detector."""
     stage = Stage(barge_in="both").connected()
     stage.says(5.0)
-    assert e.ClearAudio() in stage.tell(e.CallerText("Wait"))
+    stage.wait(1.5)
+    assert e.ClearAudio() in stage.tell(e.CallerText("Wait a moment"))
     assert [turn.role for turn in stage.record.turns] == ["agent", "caller"]
 
 
@@ -165,7 +168,7 @@ def test_silence_is_no_word() -> None:
 def test_speech_while_nothing_sounds_interrupts_nothing() -> None:
     """There is nothing to cut."""
     stage = Stage(barge_in="both").connected()
-    assert stage.tell(e.SpeechDetected()) == []
+    assert e.ClearAudio() not in stage.tell(e.CallerText("Hello there"))
 
 
 def test_a_ping_is_answered_at_once_with_its_id() -> None:
@@ -189,11 +192,10 @@ def test_the_answer_to_the_callers_question_is_timed() -> None:
 
 
 def test_both_texts_reach_the_record() -> None:
-    """In the order in which they were spoken."""
+    """Whatever order their messages come in."""
     stage = Stage().connected()
-    stage.tell(e.AgentText("Hello"), e.CallerText("Hi"), e.AgentTurnComplete("Hi", "How are you?"))
-    assert (stage.record.turns[0].role, stage.record.turns[0].text) == ("agent", "Hello")
-    assert {turn.text for turn in stage.record.turns} >= {"Hello", "Hi", "How are you?"}
+    stage.tell(e.AgentText("Hello"), e.CallerText("Hi"))
+    assert {turn.text for turn in stage.record.turns} == {"Hello", "Hi"}
 
 
 def test_the_agents_correction_reaches_the_record() -> None:

@@ -119,7 +119,7 @@ def test_the_record_counts_what_was_not_as_it_should_be() -> None:
     counts = stage.record.detail["counts"]
     assert counts["stale_chunks"] == 1
     assert counts["bad_messages"] == {"phone": 1, "agent": 0}
-    assert counts["interruptions"] == {"agent_accepted": 1}
+    assert counts["interruptions"] == {"agent": {"accepted": 1}}
 
 
 def test_after_the_end_nothing_follows() -> None:

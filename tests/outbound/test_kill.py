@@ -24,6 +24,8 @@ from tests.support.house import ACCOUNT, API_KEY, PUBLIC, TOKEN
 PEOPLE = int(os.environ.get("KILL_PEOPLE", "200"))
 KILLS = int(os.environ.get("KILL_TIMES", "10"))
 RATE = float(os.environ.get("KILL_RATE", "5"))
+AT_ONCE = int(os.environ.get("KILL_AT_ONCE", "10"))
+TALK_S = float(os.environ.get("KILL_TALK", "0.5"))
 US = "+12125550100"
 
 
@@ -93,7 +95,7 @@ agent = "support"
 [outbound]
 allowed_prefixes = ["+1"]
 calls_per_second = {RATE}
-max_concurrent = 10
+max_concurrent = {AT_ONCE}
 daily_limit = 0
 ring_timeout_s = 5
 calling_hours = ["mon-sun 00:00-24:00"]
@@ -101,7 +103,7 @@ calling_hours = ["mon-sun 00:00-24:00"]
 
 
 async def people_talk(carrier: Carrier, rest: TwilioRest, busy: set[str]) -> None:
-    """Whoever answers hangs up after half a second of talk; who was busy is not the next time."""
+    """Whoever answers hangs up after a while of talk; who was busy is not the next time."""
     since: dict[str, float] = {}
     while True:
         for call in list(carrier.calls):
@@ -110,9 +112,9 @@ async def people_talk(carrier: Carrier, rest: TwilioRest, busy: set[str]) -> Non
                     busy.discard(call.to)
                     rest.people[call.to] = Person(rings=0.05)
             elif call.stream is not None and call.stream.started_at is not None:
-                if time.monotonic() - since.setdefault(call.sid, time.monotonic()) > 0.5:
-                    with contextlib.suppress(Exception):
-                        await call.hang_up()
+                began = since.setdefault(call.sid, time.monotonic())
+                if time.monotonic() - began > TALK_S:
+                    await call.hang_up()
         await asyncio.sleep(0.05)
 
 
@@ -195,7 +197,7 @@ async def _up(http: aiohttp.ClientSession, base: str) -> None:
 async def _finished(http: aiohttp.ClientSession, campaign: str, base: str) -> dict[str, Any]:
     status: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(PEOPLE * 1.2 / RATE + 240):
+        async with asyncio.timeout(PEOPLE * 1.2 * max(1 / RATE, TALK_S / AT_ONCE) + 240):
             while status.get("state") != "finished":
                 await asyncio.sleep(0.5)
                 with contextlib.suppress(aiohttp.ClientError):

@@ -63,6 +63,8 @@ class World:
     async def fetch(self, call_id: str) -> Facts | None:
         """As the carrier answers."""
         self.asked += 1
+        if not call_id.startswith("CA"):
+            raise ValueError(call_id)
         if self.carrier_away:
             raise CarrierFailure("away")
         return self.facts.get(call_id)
@@ -203,3 +205,11 @@ async def test_a_dead_instance_is_forgotten_when_its_calls_are_settled(world: Wo
     await reconciler.run_once()
     await reconciler.run_once()
     assert world.gone == []
+
+
+async def test_a_call_that_the_carrier_cannot_know_is_settled_and_holds_up_no_other(world: World) -> None:
+    """A call from a browser has no id that the carrier could be asked about."""
+    browser, phone = world.put(sid="browser-1"), world.put()
+    await pass_time(world, world.reconciler(), 61)
+    assert browser.outcome is Reason.UNRECONCILED
+    assert phone.outcome is Reason.UNRECONCILED

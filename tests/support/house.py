@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -36,12 +37,12 @@ keys = ["{API_KEY}"]
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, text: str, *, port: int = 0) -> AsyncIterator[House]:
-    """The bridge of this configuration, listening; drained at the end."""
+async def running(folder: Path, text: str, *, listener: socket.socket | None = None) -> AsyncIterator[House]:
+    """The bridge of this configuration, listening (on ``listener``, where one is bound already); drained at the end."""
     file = folder / "bridge.toml"
     file.write_text(text)
-    house = House(Settings.load(str(file), {}), host="127.0.0.1", port=port)
-    task = asyncio.create_task(house.serve())
+    house = House(Settings.load(str(file), {}), host="127.0.0.1", port=0)
+    task = asyncio.create_task(house.serve(None if listener is None else [listener]))
     started = asyncio.create_task(house.started.wait())
     await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
@@ -50,7 +51,7 @@ async def running(folder: Path, text: str, *, port: int = 0) -> AsyncIterator[Ho
     try:
         yield house
     finally:
-        if not task.done():
+        if not task.done() and not house.switchboard.draining:
             house.stop()
         async with asyncio.timeout(20):
             await task

@@ -20,7 +20,8 @@ class Proxy:
         self.delay = 0.0  # s, each piece
         self.swallow_up = False  # client to server: read and thrown away
         self.swallow_down = False  # server to client
-        self.stall_down = False  # what the server sends is not read at all
+        self.reads_down = asyncio.Event()  # cleared: what the server sends is not read at all
+        self.reads_down.set()
         self.truncate_down: int | None = None  # so many bytes more of the server's, then FIN
         self.refuse = False
         self.connections = 0
@@ -82,8 +83,8 @@ class Proxy:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, up: bool) -> None:
         with contextlib.suppress(OSError):
             while True:
-                while self.stall_down and not up:
-                    await asyncio.sleep(0.02)
+                if not up:
+                    await self.reads_down.wait()
                 piece = await reader.read(PIECE)
                 if not piece:
                     break

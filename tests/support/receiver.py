@@ -1,5 +1,6 @@
 """A business system on loopback that takes what is signed rightly, once, and answers as it is told."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Receiver:
         self.answers: list[Any] = []  # a dict, a status, or an Answer
         self.answer: Any = {"ok": True}
         self.pulse = Pulse()
+        self.over = asyncio.Event()
         self.port = 0
         self._webhook = Webhook(secret)
         self._runner: web.AppRunner | None = None
@@ -51,6 +53,7 @@ class Receiver:
 
     async def __aexit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._runner is not None
+        self.over.set()
         await self._runner.cleanup()
 
     @property
@@ -70,6 +73,11 @@ class Receiver:
     async def got(self, count: int, *, timeout: float = 10.0) -> None:
         """Wait for so many requests."""
         await self.pulse.until(lambda: len(self.deliveries) >= count, f"{count} deliveries", timeout=timeout)
+
+    async def hang(self, request: web.Request) -> web.Response:
+        """An answer that never comes."""
+        await self.over.wait()
+        return web.Response(status=500)
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -12,6 +12,7 @@ import aiohttp
 
 from bridge.app import House
 from bridge.call.record import CallRecord
+from bridge.errors import StoreUnavailable
 from tests.standins.kura import Kura
 from tests.standins.twilio import Carrier
 from tests.standins.twilio.call import PhoneCall
@@ -53,7 +54,10 @@ class Scene:
 
         async def terminal() -> bool:
             nonlocal found
-            found = await self.house.calls.get(call.sid)
+            try:
+                found = await self.house.calls.get(call.sid)
+            except StoreUnavailable:
+                return False
             return found is not None and found.status.terminal
 
         await eventually(terminal, "a terminal record", timeout=timeout)
@@ -67,6 +71,21 @@ class Scene:
             return self.house.switchboard.active == 0
 
         await eventually(none, "an idle switchboard", timeout=timeout)
+
+    async def get_refused(self, *, timeout: float = 10.0) -> float:
+        """Until nobody listens any more; how long that took, in seconds."""
+        began = time.monotonic()
+
+        async def refused() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.house.port)
+            except OSError:
+                return True
+            writer.close()
+            return False
+
+        await eventually(refused, "the process to stop listening", timeout=timeout)
+        return time.monotonic() - began
 
     async def get(self, path: str) -> tuple[int, str]:
         """What a path answers."""
@@ -98,11 +117,11 @@ def kura_toml(kura: Kura, name: str = "booking", more: str = "") -> str:
     return f'[agents.{name}]\nprovider = "kura"\nassistant_id = 1\napi_key = "{key}"\nbase_url = "{kura.url}"\n{more}\n'
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def reserved() -> socket.socket:
+    """A port of our own: bound, so that nobody else gets it, and not listening yet."""
+    found = socket.socket()
+    found.bind(("127.0.0.1", 0))
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -115,13 +134,14 @@ async def scene(
     xuna: Xuna | None = None,
     carrier_address: str | None = None,
     agents: Callable[["Scene"], str] | None = None,
-    port: int | None = None,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Scene]:
     """The cast: ``support`` is XUNA (with ``agent`` among its keys), ``second`` another XUNA, ``booking`` is Kura.
 
-    ``carrier_address`` puts something between the carrier and the bridge, which listens on ``port``.
+    ``carrier_address`` puts something between the carrier and the bridge, which listens on ``listener``.
     """
-    port = port or free_port()
+    listener = listener or reserved()
+    port = listener.getsockname()[1]
     async with contextlib.AsyncExitStack() as stack:
         cast_xuna = await stack.enter_async_context(xuna or Xuna())
         backup = await stack.enter_async_context(Xuna())
@@ -132,7 +152,7 @@ async def scene(
         rest = await stack.enter_async_context(TwilioRest(carrier))
         people = xuna_toml(cast_xuna, more=agent) + xuna_toml(backup, "second") + kura_toml(kura)
         text = configuration(folder, people, lines=lines, more=more, rest_url=rest.url)
-        house = await stack.enter_async_context(running(folder, text, port=port))
+        house = await stack.enter_async_context(running(folder, text, listener=listener))
         try:
             yield Scene(house, carrier, rest, cast_xuna, kura, backup)
         finally:

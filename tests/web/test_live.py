@@ -38,6 +38,15 @@ async def test_many_changes_of_a_call_are_one_message() -> None:
         assert [everything.queue.qsize(), one.queue.qsize(), other.queue.qsize()] == [1, 1, 0]
 
 
+async def test_a_late_viewer_learns_how_things_stand() -> None:
+    """Whoever begins to look is told of every call in progress, though nothing changes in it."""
+    bus = LiveBus("here", lambda: [record(1), record(2)])
+    async with bus.watch() as viewer:
+        assert viewer is not None
+        bus.round()
+        assert viewer.queue.qsize() == 2
+
+
 async def test_nothing_is_done_where_nobody_looks() -> None:
     """Without viewers a change is not even remembered."""
     bus = LiveBus("here")

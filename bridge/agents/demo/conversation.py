@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.agents.demo.dialogue import Dialogue, Line
+from bridge.agents.demo.dialogue import FAILED, Dialogue, Line
 from bridge.agents.demo.ears import Change, Ears
 
 PATIENCE_S: Final = 12.0  # of silence on both sides, before the caller is asked whether they are there
@@ -45,7 +45,14 @@ class CallerSaid:
     text: str
 
 
-Action = Say | Hush | Understand | CallerSaid
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Use the line's tool, and tell with ``used`` how it went."""
+
+    line: Line
+
+
+Action = Say | Hush | Understand | CallerSaid | Use
 
 
 class Conversation:
@@ -97,11 +104,21 @@ class Conversation:
     def understood(self, text: str) -> list[Action]:
         """The words of the utterance that ``Understand`` brought."""
         self._thinking = False
-        return [CallerSaid(text), self._say(self._dialogue.answer(text))] if not self._over else []
+        return [CallerSaid(text), self._reply(self._dialogue.answer(text))] if not self._over else []
+
+    def used(self, line: Line, *, well: bool) -> list[Action]:
+        """The tool of this line has answered."""
+        self._thinking = False
+        return [self._say(line if well else Line(FAILED, last=True))] if not self._over else []
+
+    @property
+    def expecting(self) -> str:
+        """Which question the caller has been asked."""
+        return self._dialogue.expecting
 
     def key(self) -> list[Action]:
         """The caller is active without speaking: a key was pressed."""
-        return [*self.interrupt(), self._say(self._dialogue.key())] if not self._over else []
+        return [*self.interrupt(), self._reply(self._dialogue.key())] if not self._over else []
 
     def interrupt(self) -> list[Action]:
         """Be quiet at once; the conversation goes on."""
@@ -126,6 +143,12 @@ class Conversation:
         if not (self._pending or self._thinking) and self._clock - self._last_sign > PATIENCE_S * self._rate:
             return [self._say(self._dialogue.silence())]
         return []
+
+    def _reply(self, line: Line) -> Say | Use:
+        if not line.tool:
+            return self._say(line)
+        self._thinking = True
+        return Use(line)
 
     def _say(self, line: Line) -> Say:
         self._turn += 1

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Final, Protocol
 
-from bridge.agents.demo.conversation import Action, CallerSaid, Conversation, Hush, Say, Understand
+from bridge.agents.demo.conversation import Action, CallerSaid, Conversation, Hush, Say, Understand, Use
 from bridge.agents.demo.dialogue import UNHEARD
 from bridge.agents.demo.voice import Voice
 
@@ -18,8 +18,8 @@ QUEUED: Final = 16  # utterances and lines waiting; a conversation has one or tw
 class Recogniser(Protocol):
     """Makes words of sound. Without one the agent follows its script."""
 
-    async def understand(self, pcm: bytes, rate: int) -> str:
-        """The words in this PCM16, "" where there are none."""
+    async def understand(self, pcm: bytes, rate: int, expecting: str) -> str:
+        """The words in this PCM16, "" where there are none. ``expecting``: which question the caller has been asked."""
         ...
 
 
@@ -48,6 +48,10 @@ class Outlet(Protocol):
         """All of a turn has been sent."""
         ...
 
+    async def tool(self, name: str, arguments: Mapping[str, str]) -> bool:
+        """Have a tool used; whether that went well."""
+        ...
+
 
 class Host:
     """Carries out what a conversation asks for. ``perform`` takes actions; ``run`` does those that last."""
@@ -66,14 +70,14 @@ class Host:
         self._voice = voice
         self._rate = rate
         self._recogniser = recogniser
-        self._todo: asyncio.Queue[Say | Understand] = asyncio.Queue(QUEUED)
+        self._todo: asyncio.Queue[Say | Understand | Use] = asyncio.Queue(QUEUED)
         self._hushed = -1
 
     async def perform(self, actions: Sequence[Action]) -> None:
         """Do these, in order; speaking and understanding are done by ``run``, behind what is already waiting there."""
         for action in actions:
             match action:
-                case Say() | Understand():
+                case Say() | Understand() | Use():
                     await self._todo.put(action)
                 case Hush():
                     self._hushed = action.turn
@@ -98,8 +102,13 @@ class Host:
                     if say.last:
                         return
                 case Understand(pcm):
-                    text = await self._recogniser.understand(pcm, self._rate) if self._recogniser else ""
+                    asked = self._conversation.expecting
+                    text = await self._recogniser.understand(pcm, self._rate, asked) if self._recogniser else ""
                     await self.perform(self._conversation.understood(text or UNHEARD))
+
+                case Use(line):
+                    well = await self._outlet.tool(line.tool, line.arguments)
+                    await self.perform(self._conversation.used(line, well=well))
 
     async def _speak(self, say: Say) -> None:
         sound = await self._voice.speak(say.text, self._outlet.rate)

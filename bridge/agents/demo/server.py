@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bridge.agents.demo.host import Recogniser
 from bridge.agents.demo.kura import ASSISTANT, KuraDoor
+from bridge.agents.demo.recogniser import recogniser as find_recogniser
 from bridge.agents.demo.voice import Voice
 from bridge.agents.demo.xuna import AGENT_ID, XunaDoor
 
@@ -20,7 +21,8 @@ CLOSE_S: Final = 2.0  # for conversations in progress, when the server ends
 class DemoServer:
     """``async with DemoServer() as server``: then ``base_url``, ``api_key`` and an id are all that a client needs.
 
-    ``voice``: whose speech; made, and closed at the end, where none is given.
+    ``voice``: whose speech; made, and closed at the end, where none is given. ``recogniser``: whose hearing; that of the
+    optional extra where none is given.
     """
 
     agent_id: Final = AGENT_ID  # in XUNA's shape
@@ -38,7 +40,8 @@ class DemoServer:
         self._port = port
         self._own_voice = voice is None
         self._voice = voice or Voice()
-        self._recogniser = recogniser
+        self._own_recogniser = find_recogniser() if recogniser is None else None
+        self._recogniser = recogniser or self._own_recogniser
         self._runner: web.AppRunner | None = None
         self.api_key = f"demo_{secrets.token_urlsafe(18)}"
 
@@ -72,6 +75,8 @@ class DemoServer:
         await self._runner.cleanup()
         if self._own_voice:
             await asyncio.to_thread(self._voice.close)
+        if self._own_recogniser is not None:
+            await asyncio.to_thread(self._own_recogniser.close)
 
     def _authority(self) -> str:
         assert self._runner is not None, "the server is not running"

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -24,6 +24,7 @@ from bridge.agents.demo.voice import Voice
 RATE: Final = 16000  # Hz, both ways
 TOKEN_S: Final = 60.0  # that a signed URL may be used, once
 MAX_TOKENS: Final = 1000
+TOOL_S: Final = 10.0  # for a tool's answer
 PING_S: Final = 2.0
 OPENING_S: Final = 3.0  # to wait for the client's first message before greeting without it
 AGENT_ID: Final = "demo"
@@ -93,6 +94,7 @@ class _Talk:
         self._voice = voice
         self._recogniser = recogniser
         self._chunk = itertools.count(1)
+        self._tools: dict[str, asyncio.Future[bool]] = {}
 
     async def run(self) -> None:
         """From metadata to the close, by either side."""
@@ -130,6 +132,10 @@ class _Talk:
                     await host.perform(conversation.hear(sound(part(message, "audio_event").get("audio_base_64"))))
                 case "user_activity":
                     await host.perform(conversation.key())
+                case "client_tool_result":
+                    waiting = self._tools.get(str(message.get("tool_call_id")))
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(message.get("is_error") is not True)
                 case _:
                     pass  # pong, and whatever a newer client may send
 
@@ -150,6 +156,20 @@ class _Talk:
 
     async def hush(self) -> None:
         await self._socket.send({"type": "interruption"})
+
+    async def tool(self, name: str, arguments: Mapping[str, str]) -> bool:
+        tool_call_id = secrets.token_hex(8)
+        call = {"tool_name": name, "tool_call_id": tool_call_id, "parameters": dict(arguments)}
+        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._tools[tool_call_id] = answered
+        try:
+            await self._socket.send({"type": "client_tool_call", "client_tool_call": call})
+            async with asyncio.timeout(TOOL_S):
+                return await answered
+        except TimeoutError:
+            return False
+        finally:
+            del self._tools[tool_call_id]
 
     async def complete(self, text: str) -> None:
         """XUNA has no word for the end of a turn."""

@@ -22,6 +22,7 @@ from bridge.web.dashboard.guard import Endpoint, Guard
 from bridge.web.dashboard.live import brief
 from bridge.web.dashboard.records import COLUMNS, MAX_EXPORTED, Filter, Records, csv_lines
 from bridge.web.problems import problem
+from bridge.web.recordings import RecordingsApi
 
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -37,7 +38,7 @@ class CallParts:
     control: CallControl
     transfers: Collection[str]
     agents: Callable[[], list[str]]
-    sound: Callable[[CallRecord], bool]  # there is a recording that can be played here
+    recordings: RecordingsApi
 
 
 class CallPages:
@@ -54,6 +55,8 @@ class CallPages:
             Route("/calls", wants("viewer")(kept(self._history))),
             Route("/calls.csv", wants("viewer")(kept(self._export))),
             Route("/calls/{id}", wants("viewer")(kept(self._call))),
+            Route("/calls/{id}/recording", wants("viewer", page=False)(kept(self._recording))),
+            Route("/calls/{id}/waveform.json", wants("viewer", page=False)(kept(self._waveform))),
             Route("/calls/{id}/hangup", wants("operator", page=False)(kept(self._hang_up)), methods=["POST"]),
             Route("/calls/{id}/transfer", wants("operator", page=False)(kept(self._transfer)), methods=["POST"]),
         ]
@@ -106,8 +109,18 @@ class CallPages:
             body=record.public(),
             chain=chain,
             transfers=sorted(self._parts.transfers),
-            sound=self._parts.sound(record),
+            sound=self._parts.recordings.has(record),
         )
+
+    async def _recording(self, request: Request, visitor: Visitor) -> Response:
+        record = await self._found(request)
+        found = None if record is None else self._parts.recordings.sound(record, visitor)
+        return found or problem(404, "There is no recording of this call here.")
+
+    async def _waveform(self, request: Request, visitor: Visitor) -> Response:
+        record = await self._found(request)
+        found = None if record is None else await self._parts.recordings.waveform(record)
+        return found or problem(404, "There is no recording of this call here.")
 
     async def _hang_up(self, request: Request, visitor: Visitor) -> Response:
         return await self._order(request, visitor, HANGUP, {})

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
 
 from bridge.call.record import CallRecord, iso
+from bridge.errors import StoreUnavailable
 
 ROUND_S: Final = 0.2
 POLL_S: Final = 2.0  # the calls of other instances
@@ -55,11 +56,18 @@ class Viewer:
 
 
 class LiveBus:
-    """One for each process. ``marked`` may be called for every save; ``run`` does the work."""
+    """One for each process. ``marked`` may be called for every save; ``run`` does the work. ``live``: calls in progress here."""
 
-    def __init__(self, instance: str, *, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self,
+        instance: str,
+        live: Callable[[], Collection[CallRecord]] = lambda: (),
+        *,
+        poll_s: float = POLL_S,
+    ) -> None:
         self.dropped = 0  # viewers that did not read
         self._instance = instance
+        self._live = live
         self._poll_s = poll_s
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, CallRecord] = {}
@@ -85,7 +93,9 @@ class LiveBus:
             return
         viewer = Viewer(call)
         self._viewers.add(viewer)
-        self._work.set()
+        self._foreign.clear()
+        for record in self._live():  # what changed between the page and its stream of updates is not lost
+            self.marked(record)
         try:
             yield viewer
         finally:
@@ -122,7 +132,7 @@ class LiveBus:
                 continue
             try:
                 records = await store.unfinished()
-            except Exception as error:  # noqa: BLE001 - the dashboard must outlive whatever ails the store
+            except StoreUnavailable as error:
                 log.warning("live_store_away", error=type(error).__name__)
                 continue
             for record in records:

@@ -103,17 +103,21 @@ def dial(
     action_url: str | None = None,
     timeout_s: int = 30,
     time_limit_s: int | None = None,
+    whisper_url: str | None = None,
 ) -> Twiml:
     """Connect the call to a number (E.164) or a SIP address. Raises ValueError for anything else.
 
+    ``whisper_url``: TwiML for whoever answers, heard before the two are connected.
     ``timeout_s``: how long it rings, 5 to 600. With ``action_url`` the verbs that follow never run.
     """
     if _E164.fullmatch(number):
-        target = _element("Number", number)
+        kind = "Number"
     elif _SIP.fullmatch(number):
-        target = _element("Sip", number)
+        kind = "Sip"
     else:
         raise ValueError("only E.164 numbers and sip: addresses can be dialled")
+    method = None if whisper_url is None else "POST"
+    target = _element(kind, number, url=_http_maybe(whisper_url), method=method)
     if caller_id is not None and not _E164.fullmatch(caller_id):
         raise ValueError("a caller id is an E.164 number")
     return Twiml(

@@ -1,0 +1,153 @@
+"""Text: SMS to our lines, chat over the API and in the widget, and calls that a tool or a visitor asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from bridge import settings as config
+from bridge.assembly.engine import dialler_of, policy_of
+from bridge.assembly.operations import Operations
+from bridge.call.plan import Line
+from bridge.call.ports import Agent
+from bridge.call.record import CallRecord
+from bridge.carriers.twilio.rest import TwilioRest
+from bridge.outbound.placing import Placing, new_call_id
+from bridge.outbound.wanted import Wanted
+from bridge.runtime.session import CallSession
+from bridge.runtime.switchboard import Switchboard
+from bridge.runtime.texts import Texts
+from bridge.store.attempts import Attempts
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
+from bridge.tools.events import Announcer
+from bridge.web.api.endpoint import Asked, Endpoint, Refused, answer
+from bridge.web.chat.routes import ChatRoutes, ChatRules, Refusal, ask
+from bridge.web.proxies import Proxies
+from bridge.web.texting import Means, Texting
+
+
+class ChatAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /api/v1/chat``. The same ``conversation_id`` goes on with the same conversation."""
+
+    agent: str
+    message: str
+    conversation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextParts:
+    """What the process has already."""
+
+    settings: config.Settings
+    lines: Mapping[str, Line]
+    agents: Mapping[str, Agent]
+    database: Database
+    calls: Calls
+    rest: TwilioRest
+    switchboard: Switchboard
+    instance: str
+    announcer: Announcer
+
+
+class TextWing:
+    """One for each process."""
+
+    def __init__(self, parts: TextParts, *, changed: Callable[[CallRecord], None]) -> None:
+        self._parts = parts
+        settings = parts.settings
+        chat = settings.chat
+        self.texts = Texts(parts.agents, idle_s=chat.idle_s, max_sessions=chat.max_sessions, changed=changed)
+        self._policy = policy_of(settings, parts.lines)
+        self._placing = Placing(
+            policy=self._policy,
+            calls=parts.calls,
+            attempts=Attempts(parts.database),
+            dialler=dialler_of(self._policy, parts.database, parts.calls, parts.rest),
+            instance=parts.instance,
+            spawn=lambda work: parts.switchboard.spawn(work, name="dial"),
+            draining=lambda: parts.switchboard.draining,
+        )
+        self.texting = Texting(
+            Means(
+                texts=self.texts,
+                agents={line.number: line.text_agent for line in settings.lines if line.text_agent},
+                lines=lambda: parts.lines,
+                suppressed=Suppressions(parts.database),
+                send=parts.rest.send_message,
+                tell=parts.announcer.tell,
+                spawn=parts.switchboard.spawn,
+                help_text=chat.help_text,
+                per_hour=chat.messages_per_hour,
+            )
+        )
+        public = urlsplit(settings.public_url or "")
+        self._chat = ChatRoutes(
+            ChatRules(
+                agents=chat.agents,
+                origins=frozenset({*(each.rstrip("/") for each in chat.origins), f"{public.scheme}://{public.netloc}"}),
+                per_hour=chat.messages_per_hour,
+                call_me=self.call_me if chat.call_from else None,
+            ),
+            self.texts,
+            Proxies(settings.server.trusted_proxies),
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """What visitors reach."""
+        return self._chat.routes()
+
+    def join(self, operations: Operations) -> None:
+        """What apps with an operator's key reach."""
+        operations.api.add(Endpoint("POST", "/chat", self._asked, role="operator", body=ChatAsked))
+
+    async def _asked(self, asked: Asked) -> Response:
+        body: ChatAsked = asked.body
+        name = body.conversation_id or new_call_id().replace("call_", "chat_")
+        if len(name) > 100 or not 0 < len(body.message.strip()) <= 4000:
+            raise Refused(422, "The message has 1 to 4000 characters, a conversation_id at most 100.")
+        if body.agent not in self._parts.settings.agents:
+            raise Refused(404, "There is no such agent.", "Name one of [agents.*] of provider kura.")
+        key = f"api:{asked.visitor.name}:{body.agent}:{name}"
+        try:
+            reply = await ask(self.texts, key, body.agent, body.message)
+        except Refusal as refusal:
+            raise Refused(refusal.status, str(refusal)) from None
+        return answer(200, {"conversation_id": name, "reply": reply})
+
+    async def call_me(self, number: str, agent: str) -> str:
+        """Call a visitor, from the line that is configured for it. Raises BridgeError."""
+        line = self._parts.settings.chat.call_from or ""
+        return await self._place(number, line, agent="", variables={"chat_agent": agent})
+
+    async def call_back(self, session: CallSession, at: datetime, note: str) -> bool:
+        """Call the person of a call again. Raises BridgeError."""
+        record = session.record
+        await self._place(
+            record.person, record.line, agent=record.agent, variables={"callback_note": note} if note else {}, at=at
+        )
+        return True
+
+    async def _place(
+        self, to: str, from_: str, *, agent: str, variables: Mapping[str, Any], at: datetime | None = None
+    ) -> str:
+        line = self._policy.caller(from_)
+        wanted = Wanted(
+            to=self._policy.destinations.check(to),
+            from_=from_,
+            agent=agent or line.agents[0],
+            line=from_,
+            variables=variables,
+            machine_detection="off" if self._policy.machine_detection == "off" else "detect",  # no message to leave
+            max_duration_s=self._policy.max_duration_s,
+            not_before=at,
+        )
+        return (await self._placing.place(wanted, call_id=new_call_id())).call_id

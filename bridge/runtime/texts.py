@@ -1,0 +1,122 @@
+"""All conversations by text of this instance: one for each person and line, ended when nobody writes any more."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from bridge.call.ports import Brief
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.errors import AgentFailure, Reason
+from bridge.runtime.chat import ChatAgent, TextSession
+
+SWEEP_S: Final = 5.0
+
+log = structlog.get_logger("bridge.chat")
+
+
+class Texts:
+    """``agents`` may be filled later. ``run`` belongs to a TaskGroup; ``changed`` is told when one begins and when it ends."""
+
+    def __init__(
+        self,
+        agents: Mapping[str, Any],
+        *,
+        idle_s: float,
+        max_sessions: int,
+        changed: Callable[[CallRecord], None] = lambda record: None,
+    ) -> None:
+        self._agents = agents
+        self._idle_s = idle_s
+        self._max = max_sessions
+        self._changed = changed
+        self._sessions: dict[str, TextSession] = {}
+        self._leaving: list[TextSession] = []
+        self._wake = asyncio.Event()
+
+    @property
+    def sessions(self) -> list[TextSession]:
+        """Those that go on."""
+        return [session for session in self._sessions.values() if not session.over]
+
+    async def ask(self, key: str, agent: str, text: str, *, person: str, line: str, metadata: Mapping[str, Any]) -> str:
+        """The answer to a message of the conversation ``key``, which is opened where there is none. Raises AgentFailure."""
+        session = self._sessions.get(key)
+        fresh = session is None or session.over
+        if session is None or session.over:
+            session = self._open(key, agent, person=person, line=line, metadata=metadata)
+        try:
+            return await session.ask(text)
+        except AgentFailure as failure:
+            if fresh or not failure.retry:
+                raise
+        # It was lost between two messages: the person should not have to write again.
+        return await self._open(key, agent, person=person, line=line, metadata=metadata).ask(text)
+
+    def _open(self, key: str, agent: str, *, person: str, line: str, metadata: Mapping[str, Any]) -> TextSession:
+        found: ChatAgent | None = self._agents.get(agent)
+        if found is None or not hasattr(found, "create"):
+            raise AgentFailure("this agent does not chat", reason=Reason.AGENT_NOT_FOUND)
+        if len(self._sessions) >= self._max:
+            raise AgentFailure("too many conversations at once", reason=Reason.OVERLOADED)
+        record = CallRecord(
+            call_id="text_" + secrets.token_hex(12),
+            direction=Direction.INBOUND,
+            from_number=person,
+            to_number=line,
+            line=line,
+            agent=agent,
+            created_at=datetime.now(UTC),
+            status=Status.IN_PROGRESS,
+        )
+        brief = Brief(record.call_id, "", str(record.direction), person, line, variables=dict(metadata))
+        session = TextSession(found, brief, record, ended=self._ended)
+        self._sessions[key] = session
+        self._changed(record)
+        return session
+
+    def _ended(self, session: TextSession) -> None:
+        for key, each in list(self._sessions.items()):
+            if each is session:
+                del self._sessions[key]
+        self._leaving.append(session)
+        self._changed(session.record)
+        self._wake.set()
+
+    def forget(self, key: str) -> None:
+        """The person wants no more of it."""
+        session = self._sessions.get(key)
+        if session is not None:
+            self._ended(session)
+
+    async def run(self) -> None:
+        """End what nobody uses, until cancelled; then everything."""
+        try:
+            while True:
+                self._wake.clear()
+                await self._sweep()
+                try:
+                    async with asyncio.timeout(min(SWEEP_S, self._idle_s / 2)):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            for session in list(self._sessions.values()):
+                await session.close()
+            await self._part()
+
+    async def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for session in list(self._sessions.values()):
+            if now - session.used >= self._idle_s:
+                await session.close()
+        await self._part()
+
+    async def _part(self) -> None:
+        while self._leaving:
+            await self._leaving.pop().close()

@@ -1,0 +1,151 @@
+"""Text messages to our lines: answered by the line's text agent, with STOP and HELP honoured and loops broken."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from bridge.carriers.twilio.webhooks.requests import InboundMessage
+from bridge.errors import AgentFailure, CarrierFailure, StoreUnavailable
+from bridge.runtime.loopguard import LoopGuard
+from bridge.runtime.texts import Texts
+
+STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})  # CTIA
+START: Final = frozenset({"start", "yes", "unstop"})
+HELP: Final = frozenset({"help", "info"})
+OPTED_OUT: Final = 21610  # Twilio: the recipient has replied STOP
+TROUBLE: Final = "Sorry, we cannot answer just now. Please try again later."
+MAX_BODY: Final = 1600  # characters of one message
+MAX_REMEMBERED: Final = 5000
+_PERSON: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # not a short code, which is a machine
+
+log = structlog.get_logger("bridge.texting")
+
+
+class Suppressed(Protocol):
+    """Who wants nothing of us (``store.suppression.Suppressions``)."""
+
+    async def add(self, numbers: Any, *, source: str, note: str = "", now: datetime) -> int:
+        """Put on the list."""
+        ...
+
+    async def has(self, number: str) -> bool:
+        """On it?"""
+        ...
+
+    async def remove(self, number: str) -> bool:
+        """Take off it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What texting works with. ``agents``: the text agent of each of our numbers; ``lines``: all of them."""
+
+    texts: Texts
+    agents: Mapping[str, str]
+    lines: Callable[[], Mapping[str, object]]
+    suppressed: Suppressed
+    send: Callable[..., Awaitable[object]]  # (to, from_, body=)
+    tell: Callable[..., Awaitable[None]]  # an event
+    spawn: Callable[..., object]
+    help_text: str
+    per_hour: int
+
+
+class Texting:
+    """``received`` is the carrier's hook: it returns at once, the answer goes out by itself."""
+
+    def __init__(self, means: Means, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.guard = LoopGuard(means.per_hour)
+        self._means = means
+        self._clock = clock
+        self._seen: OrderedDict[str, bool] = OrderedDict()
+        self._turns: OrderedDict[str, asyncio.Lock] = OrderedDict()
+
+    async def received(self, message: object) -> None:
+        """A message came in; the same one again is ignored."""
+        assert isinstance(message, InboundMessage)
+        if message.message_sid in self._seen:
+            return
+        self._seen[message.message_sid] = True
+        while len(self._seen) > MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        self._means.spawn(self.answer(message), name="text message")
+
+    async def answer(self, message: InboundMessage) -> None:
+        """Tell of it, then reply where a reply is due."""
+        person, line = message.sender, message.receiver
+        async with self._turn(person):  # a STOP must not be overtaken by what was written after it
+            agent, words = await self._judge(message)
+        if agent:
+            words = await self._ask(agent, person, line, message.body)
+        await self._reply(person, line, words)
+
+    def _turn(self, person: str) -> asyncio.Lock:
+        turn = self._turns.setdefault(person, asyncio.Lock())
+        self._turns.move_to_end(person)
+        while len(self._turns) > MAX_REMEMBERED:
+            self._turns.popitem(last=False)
+        return turn
+
+    async def _judge(self, message: InboundMessage) -> tuple[str, str]:
+        """The agent that is to answer, or the words; both "" where nothing is due."""
+        means = self._means
+        person, line = message.sender, message.receiver
+        data = {"from": person, "to": line, "text": message.body, "message_id": message.message_sid}
+        try:
+            await means.tell("message.received", data, lane=message.message_sid, identity=message.message_sid)
+        except StoreUnavailable:
+            log.warning("event_lost", kind="message.received")
+        word = re.sub(r"[^a-z]", "", message.body.lower())
+        if not _PERSON.fullmatch(person) or person in means.lines():
+            log.info("text_ignored", why="not_a_person")
+            return "", ""
+        if word in STOP or message.opt_out == "STOP":
+            means.texts.forget(_key(person, line))
+            await means.suppressed.add([person], source="sms", now=datetime.now(UTC))
+            return "", ""  # the carrier confirms a STOP itself, and lets no answer of ours pass
+        if await means.suppressed.has(person):
+            if word in START or message.opt_out == "START":
+                await means.suppressed.remove(person)
+            return "", ""
+        if not self.guard.admit(person, message.body, self._clock()):
+            log.warning("text_ignored", why="too_many")
+            return "", ""
+        if word in HELP or message.opt_out == "HELP":
+            return "", "" if message.opt_out else means.help_text
+        agent = means.agents.get(line) or means.agents.get("*") or ""
+        return (agent, "") if message.body.strip() else ("", "")
+
+    async def _ask(self, agent: str, person: str, line: str, text: str) -> str:
+        try:
+            return await self._means.texts.ask(
+                _key(person, line), agent, text[:MAX_BODY], person=person, line=line, metadata={"channel": "sms"}
+            )
+        except AgentFailure as failure:
+            log.warning("text_unanswered", agent=agent, reason=failure.reason, hint=failure.hint)
+            return TROUBLE
+
+    async def _reply(self, person: str, line: str, body: str) -> None:
+        if not body:
+            return
+        self.guard.replied(person, body, self._clock())
+        try:
+            await self._means.send(person, line, body=body[:MAX_BODY])
+        except CarrierFailure as failure:
+            log.warning("text_not_sent", code=failure.code)
+            if failure.code == OPTED_OUT:
+                await self._means.suppressed.add([person], source="sms", now=datetime.now(UTC))
+
+
+def _key(person: str, line: str) -> str:
+    return f"sms:{person}:{line}"

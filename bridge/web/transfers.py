@@ -1,0 +1,129 @@
+"""Calls that are with a person: dialled by the carrier, given back to the agent where nobody takes them.
+
+The carrier dials with ``<Dial>``: when the caller hangs up, it stops the ringing of the other side by itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import structlog
+
+from bridge.call.record import CallRecord
+from bridge.carriers.twilio.webhooks import AfterRequest, twiml
+from bridge.errors import Reason
+from bridge.web.answers import Answers
+
+MAX_TRANSFERS: Final = 3  # of one call, failed ones included
+MAX_KEPT: Final = 1000
+MAX_SUMMARY: Final = 400  # characters, half a minute
+TAKEN: Final = frozenset({"completed", "answered"})
+
+log = structlog.get_logger("bridge.transfers")
+
+
+class Place(Protocol):
+    """A place of ``[transfers]``."""
+
+    @property
+    def number(self) -> str:
+        """Whom the carrier dials."""
+        ...
+
+    @property
+    def mode(self) -> str:
+        """cold, or warm: a summary is spoken first to whom takes it."""
+        ...
+
+    @property
+    def timeout_s(self) -> int:
+        """How long it rings."""
+        ...
+
+
+@dataclass(slots=True)
+class Transfers:
+    """What the reception knows of them. ``saved``: a record has changed."""
+
+    places: Mapping[str, Place]
+    answers: Answers
+    saved: Callable[[CallRecord], None]
+    _open: OrderedDict[str, CallRecord] = field(default_factory=OrderedDict)
+
+    def begun(self, record: CallRecord) -> None:
+        """A session has let go of a call: the carrier is about to ask what follows."""
+        if record.carrier_call_id:
+            self._open[record.carrier_call_id] = record
+            while len(self._open) > MAX_KEPT:
+                self._open.popitem(last=False)
+
+    def find(self, carrier_call_id: str) -> CallRecord | None:
+        """A call that is being transferred from here."""
+        return self._open.get(carrier_call_id)
+
+    def dial(self, record: CallRecord, counter: int) -> str | None:
+        """TwiML that connects the call; None where it cannot be: the place is gone, or it was transferred too often."""
+        place = self.places.get(str(record.detail.get("target", "")))
+        count = int(record.detail.get("transfers", 0)) + 1
+        if place is None or count > MAX_TRANSFERS:
+            self._failed(record, "not_possible")
+            return None
+        record.detail["transfers"] = count
+        whisper = self.answers.whisper_url(record.call_id) if place.mode == "warm" else None
+        action = self.answers.after_url(counter, dialled=True)
+        self.saved(record)
+        verbs = twiml.dial(place.number, action_url=action, timeout_s=place.timeout_s, whisper_url=whisper)
+        return str(verbs + twiml.hangup())
+
+    def over(self, record: CallRecord, request: AfterRequest) -> bool:
+        """The dialled person has gone, or never came. True: the call is over; False: it goes back to the agent."""
+        if request.dial_status in TAKEN:
+            self.close(record, reason_of(record))
+        elif request.over:
+            self.close(record, Reason.CALLER_HANGUP)
+        else:
+            self._failed(record, request.dial_status or "failed")
+            return False
+        return True
+
+    def close(self, record: CallRecord, reason: Reason) -> None:
+        """The end of a call that was transferred."""
+        self._open.pop(record.carrier_call_id or "", None)
+        if record.finish(reason, datetime.now(UTC)):
+            self.saved(record)
+        log.info("transfer_over", call_id=record.call_id, reason=str(reason))
+
+    def _failed(self, record: CallRecord, why: str) -> None:
+        self._open.pop(record.carrier_call_id or "", None)
+        at = max(0, int((datetime.now(UTC) - record.created_at).total_seconds() * 1000))
+        target = str(record.detail.get("target", ""))
+        record.add_event("transfer_failed", at, to=target, why=why)
+        record.detail["then"] = "hangup"  # not removed: what is stored is merged with it
+        variables = record.detail.get("variables")
+        record.detail["variables"] = {**(variables if isinstance(variables, dict) else {}), "transfer_failed": target}
+        log.warning("transfer_failed", call_id=record.call_id, why=why)
+
+
+def transferring(record: CallRecord) -> bool:
+    """The agent has let go of the call, and it is not over."""
+    return not record.status.terminal and record.detail.get("then") == "transfer"
+
+
+def reason_of(record: CallRecord) -> Reason:
+    """Who transferred it: an operator or the agent."""
+    told = record.detail.get("transfer_reason")
+    return Reason.AGENT_TRANSFERRED if told == Reason.AGENT_TRANSFERRED else Reason.TRANSFERRED
+
+
+def summary(record: CallRecord) -> str:
+    """What is said to the person who takes a warm transfer: the agent's own words for it, else what the caller said last."""
+    told = record.detail.get("transfer_summary")
+    if isinstance(told, str) and told.strip():
+        return told.strip()[:MAX_SUMMARY]
+    said = " ".join(turn.text for turn in record.turns[-6:] if turn.role == "caller").strip()
+    words = f"The caller said: {said[-MAX_SUMMARY:]}" if said else "The caller has said nothing yet."
+    return f"A call is transferred to you. {words}"

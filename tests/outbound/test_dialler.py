@@ -1,0 +1,317 @@
+"""Dialling: what the carrier's answers, silences and second thoughts lead to. Never to a second dial."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bridge.call.record import CallRecord, Direction
+from bridge.carriers.twilio.rest import CallFacts
+from bridge.errors import CarrierFailure, Reason
+from bridge.outbound.dialler import Dialler
+from bridge.store.attempts import Attempt, Attempts
+from bridge.store.budget import Budget, Denied
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
+from bridge.store.tables import micros
+
+US, THEM = "+12125550100", "+12125550123"
+CALL = "call_" + "0" * 24
+SID, OTHER = "CA" + "a" * 32, "CA" + "b" * 32
+START = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
+NO_LIMITS = Budget()
+
+
+def facts(sid: str, status: str = "ringing", *, ended: datetime | None = None) -> CallFacts:
+    """A call as the carrier knows it."""
+    return CallFacts(
+        carrier_call_id=sid,
+        call_status=status,
+        direction=Direction.OUTBOUND,
+        caller=US,
+        called=THEM,
+        created_at=START,
+        started_at=None,
+        ended_at=ended,
+        duration_s=0,
+        answered_by="",
+    )
+
+
+class Carrier:
+    """A carrier that answers as told."""
+
+    def __init__(self) -> None:
+        self.answer: str | CarrierFailure = SID
+        self.found: list[CallFacts] | CarrierFailure = []
+        self.stands: CallFacts | None = None
+        self.dials: list[dict[str, Any]] = []
+        self.ended: list[str] = []
+
+    async def dial(self, to: str, from_: str, **options: Any) -> str:
+        """A request."""
+        self.dials.append({"to": to, "from": from_, **options})
+        if isinstance(self.answer, CarrierFailure):
+            raise self.answer
+        return self.answer
+
+    async def find(self, to: str, from_: str, *, since: datetime) -> list[CallFacts]:
+        """A search."""
+        if isinstance(self.found, CarrierFailure):
+            raise self.found
+        return self.found
+
+    async def fetch(self, call_id: str) -> CallFacts | None:
+        """A look."""
+        return self.stands
+
+    async def cancel(self, call_id: str) -> bool:
+        """Given up."""
+        self.ended.append(call_id)
+        return True
+
+    async def end(self, call_id: str) -> None:
+        """Ended."""
+        self.ended.append(call_id)
+
+
+class World:
+    """A store, a carrier, and a clock that is told the time."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = START
+        self.carrier = Carrier()
+        self.calls, self.attempts = Calls(database), Attempts(database)
+        self.suppressions = Suppressions(database)
+        self.dialler = Dialler(
+            calls=self.calls,
+            attempts=self.attempts,
+            suppressions=self.suppressions,
+            rest=self.carrier,
+            public_url="https://bridge.example.com",
+            clock=lambda: self.now,
+        )
+
+    async def begin(self, call_id: str = CALL, *, budget: Budget = NO_LIMITS) -> Attempt | Denied | None:
+        """An intent, leased to us."""
+        record = CallRecord(call_id, Direction.OUTBOUND, US, THEM, US, "support", self.now)
+        attempt = Attempt(call_id=call_id, from_number=US, to_number=THEM, due_us=micros(self.now))
+        return await self.attempts.begin(
+            attempt, record, budget=budget, owner="me", lease=self.dialler.times.lease, now=self.now
+        )
+
+    async def dial(self) -> None:
+        """Begin and dial."""
+        begun = await self.begin()
+        assert isinstance(begun, Attempt)
+        await self.dialler.dial(begun)
+
+    async def take_over(self) -> list[Attempt]:
+        """What another worker finds when the lease has run out."""
+        self.now += self.dialler.times.lease + timedelta(seconds=1)
+        return await self.attempts.take_over(owner="other", lease=self.dialler.times.lease, now=self.now)
+
+    async def state(self) -> str:
+        """Of the attempt."""
+        found = await self.attempts.get(CALL)
+        assert found is not None
+        return found.state
+
+    async def record(self) -> CallRecord:
+        """Of the call."""
+        found = await self.calls.get(CALL)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    """On both databases."""
+    return World(database)
+
+
+def unsure() -> CarrierFailure:
+    """A request of which nobody knows whether it was carried out."""
+    return CarrierFailure("no answer", unsure=True)
+
+
+async def test_the_intent_is_stored_before_the_carrier_is_asked(world: World) -> None:
+    """Whoever comes after a crash knows that, when and whom we were about to dial."""
+    begun = await world.begin()
+    assert isinstance(begun, Attempt)
+    assert await world.state() == "dialling"
+    assert not world.carrier.dials
+    await world.dialler.dial(begun)
+    assert CALL in world.carrier.dials[0]["url"]
+    assert CALL in world.carrier.dials[0]["status_callback"]
+    assert (await world.record()).carrier_call_id == SID
+    assert await world.state() == "placed"
+
+
+async def test_an_unsure_dial_that_the_carrier_took_is_found_and_not_repeated(world: World) -> None:
+    """The request's answer was lost; the search finds the call, and it is ours."""
+    world.carrier.answer = unsure()
+    await world.dial()
+    world.carrier.found = [facts(SID)]
+    (orphan,) = await world.take_over()
+    await world.dialler.find_out(orphan)
+    assert (await world.record()).carrier_call_id == SID
+    assert await world.state() == "placed"
+    assert len(world.carrier.dials) == 1
+
+
+async def test_a_dial_that_never_was_is_made_once(world: World) -> None:
+    """Killed before the request: the carrier knows nothing, so it is dialled, by one of all who look."""
+    await world.begin()
+    (orphan,) = await world.take_over()
+    assert await world.attempts.take_over(owner="third", lease=timedelta(30), now=world.now) == []
+    await world.dialler.find_out(orphan)
+    assert await world.state() == "queued"
+    lease = world.dialler.times.lease
+    claims = [
+        await world.attempts.claim(budget=NO_LIMITS, owner=name, lease=lease, now=world.now) for name in ("a", "b", "c")
+    ]
+    (attempt,) = [each for each in claims if isinstance(each, Attempt)]
+    await world.dialler.dial(attempt)
+    assert len(world.carrier.dials) == 1
+
+
+async def test_two_calls_that_may_be_it_are_nobodys(world: World) -> None:
+    """What cannot be told is unknown, for a person, and never dialled again."""
+    await world.begin()
+    world.carrier.found = [facts(SID), facts(OTHER)]
+    (orphan,) = await world.take_over()
+    await world.dialler.find_out(orphan)
+    assert await world.state() == "unknown"
+    lease = world.dialler.times.lease
+    assert await world.attempts.claim(budget=NO_LIMITS, owner="me", lease=lease, now=world.now) is None
+    assert not world.carrier.dials
+
+
+async def test_another_attempts_call_is_not_taken_for_this_one(world: World) -> None:
+    """The earlier call to the same person has its own record."""
+    earlier = CallRecord("call_" + "1" * 24, Direction.OUTBOUND, US, THEM, US, "support", START)
+    earlier.carrier_call_id = OTHER
+    await world.calls.save(earlier)
+    await world.begin()
+    world.carrier.found = [facts(OTHER), facts(SID)]
+    (orphan,) = await world.take_over()
+    await world.dialler.find_out(orphan)
+    assert (await world.record()).carrier_call_id == SID
+
+
+async def test_a_callback_proves_an_unknown_dial_after_all(world: World) -> None:
+    """Whoever learns the carrier's id from a callback settles what was unsure."""
+    world.carrier.answer = unsure()
+    await world.dial()
+    await world.attempts.unknown(CALL)
+
+    def bound(record: CallRecord) -> None:
+        record.carrier_call_id = SID
+
+    await world.calls.change(CALL, bound)
+    assert await world.attempts.proved(look_at=world.now) == 1
+    assert await world.state() == "placed"
+
+
+async def test_a_search_that_fails_is_made_again_and_then_given_up(world: World) -> None:
+    """Without the carrier's word nothing is dialled."""
+    await world.begin()
+    world.carrier.found = CarrierFailure("away", retry=True)
+    for _ in range(20):
+        for orphan in await world.take_over():
+            await world.dialler.find_out(orphan)
+    assert await world.state() == "unknown"
+    assert not world.carrier.dials
+
+
+async def test_a_worker_that_slept_through_its_lease_does_not_dial(world: World) -> None:
+    """Somebody may be looking for its call by now."""
+    begun = await world.begin()
+    assert isinstance(begun, Attempt)
+    world.now += world.dialler.times.lease
+    await world.dialler.dial(begun)
+    assert not world.carrier.dials
+
+
+async def test_too_many_requests_wait_and_refusals_stand(world: World) -> None:
+    """429 is dialled again later; 4xx is the end, with the carrier's reason."""
+    world.carrier.answer = CarrierFailure("slow down", status=429, code=20429, retry=True)
+    await world.dial()
+    assert await world.state() == "queued"
+    world.now += timedelta(minutes=2)
+    world.carrier.answer = CarrierFailure(
+        "Twilio refused: calls to that region are not permitted", status=400, code=21215
+    )
+    again = await world.attempts.claim(budget=NO_LIMITS, owner="me", lease=timedelta(30), now=world.now)
+    assert isinstance(again, Attempt)
+    await world.dialler.dial(again)
+    record = await world.record()
+    assert record.outcome is Reason.CARRIER_REFUSED
+    assert "region" in record.outcome_detail
+
+
+async def test_a_call_whose_callbacks_never_came_is_asked_for(world: World) -> None:
+    """The carrier tells how it ended; one that it does not know any more is unreconciled."""
+    await world.dial()
+    world.now += timedelta(minutes=10)
+    ((attempt, sid),) = await world.attempts.overdue(now=world.now, again=timedelta(minutes=1))
+    world.carrier.stands = facts(SID, "busy", ended=world.now - timedelta(minutes=5))
+    await world.dialler.look(attempt, sid)
+    assert (await world.record()).outcome is Reason.BUSY
+    assert [each.attempt.call_id for each in await world.attempts.over()] == [CALL]
+
+
+async def test_a_call_that_the_carrier_forgot_is_unreconciled(world: World) -> None:
+    """It ends, and nobody is dialled again."""
+    await world.dial()
+    attempt = await world.attempts.get(CALL)
+    assert attempt is not None
+    await world.dialler.look(attempt, SID)
+    assert (await world.record()).outcome is Reason.UNRECONCILED
+
+
+async def test_a_call_given_up_while_it_was_dialled_is_ended(world: World) -> None:
+    """The request was under way when the operator hung up."""
+    begun = await world.begin()
+    assert isinstance(begun, Attempt)
+    dial = world.carrier.dial
+
+    async def slow(to: str, from_: str, **options: Any) -> str:
+        await world.calls.change(CALL, lambda record: record.finish(Reason.CANCELED, world.now))
+        return await dial(to, from_, **options)
+
+    world.carrier.dial = slow  # type: ignore[method-assign]
+    await world.dialler.dial(begun)
+    assert SID in world.carrier.ended
+
+
+async def test_a_suppressed_person_is_not_dialled(world: World) -> None:
+    """Whatever was planned before."""
+    begun = await world.begin()
+    assert isinstance(begun, Attempt)
+    await world.suppressions.add([THEM], source="opt_out", now=world.now)
+    await world.dialler.dial(begun)
+    assert not world.carrier.dials
+    assert (await world.record()).outcome is Reason.CALLER_BLOCKED
+    assert await world.suppressions.remove(THEM) is False
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"),
+    [
+        (Budget(calls_per_second=1), "rate"),
+        (Budget(max_concurrent=1), "concurrent"),
+        (Budget(daily_limit=1), "daily"),
+        (Budget(daily_minutes=1), "minutes"),
+    ],
+)
+async def test_limits_hold_over_all_instances(world: World, budget: Budget, why: str) -> None:
+    """Whoever asks: what is spent is spent, and told when to come again."""
+    assert isinstance(await world.begin(budget=budget), Attempt)
+    world.now += timedelta(seconds=0.5 if why == "rate" else 70)
+    denied = await world.begin("call_" + "2" * 24, budget=budget)
+    assert isinstance(denied, Denied)
+    assert denied.why == why
+    assert denied.retry_after_s > 0
