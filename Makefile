@@ -14,7 +14,9 @@ $(STAMP): pyproject.toml setup.py requirements.lock requirements-dev.lock $(wild
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup
+demo: setup # with the demo agent's hearing, where there is a wheel of it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary pocketsphinx -r requirements-demo.lock \
+		|| echo "No speech recognition for this machine: the demo agent talks and takes the keypad, but does not understand words."
 	$(BIN)/callbridge demo $(ARGS)
 
 test: setup
@@ -38,6 +40,7 @@ prompts: setup # the bridge's own spoken clips, rendered anew
 lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml --extra demo -o requirements-demo.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group docs -o requirements-docs.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group audit -o requirements-audit.lock
 

@@ -213,7 +213,7 @@ class House:
         async with contextlib.AsyncExitStack() as stack:
             demo = None
             if any(isinstance(each, config.DemoAgent) for each in self.settings.agents.values()):
-                demo = await stack.enter_async_context(DemoServer())
+                demo = await stack.enter_async_context(DemoServer(hears=True))
             self.agents.update(self._agents(demo))
             for agent in self.agents.values():
                 stack.push_async_callback(agent.close)
@@ -236,7 +236,7 @@ class House:
             self.business.join(self.operations)
             self.routing.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
-            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.rest)
+            self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.calls, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))

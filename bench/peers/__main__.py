@@ -56,11 +56,11 @@ async def main(args: argparse.Namespace) -> int:
     print("bridge      cpu ms/call-s  times ours  up p50 ms    p99  down p50 ms    p99  frames up  kB/call")
     best = {name: min(runs, key=lambda run: run.cpu_per_call_s) for name, runs in found.items() if runs}
     for name, run in best.items():
-        came = run.up.frames + run.up.unreadable
         ratio = run.cpu_per_call_s / best["callbridge"].cpu_per_call_s
         print(
             f"{name:<12}{run.cpu_per_call_s * 1000:>13.2f}{ratio:>12.1f}{run.up.p50 * 1000:>11.2f}{run.up.p99 * 1000:>7.1f}"
-            f"{run.down.p50 * 1000:>13.2f}{run.down.p99 * 1000:>7.1f}{came:>11}{run.per_call / 1000:>9.0f}"
+            f"{run.down.p50 * 1000:>13.2f}{run.down.p99 * 1000:>7.1f}{run.up.frames + run.up.unreadable:>11}"
+            f"{run.per_call / 1000:>9.0f}"
         )
     return 0
 

@@ -157,8 +157,7 @@ class Business:
         """Deliver what must arrive, and end conversations that nobody goes on with, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.text.texts.run(), name="texts")
-            if self._settings.server.worker:
-                group.create_task(self.courier.run(), name="courier")
+            group.create_task(self.courier.run(), name="courier")
 
     def join(self, operations: Operations) -> None:
         """Add what operators and apps may ask, and what is done now and then."""

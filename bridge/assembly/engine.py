@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bridge import settings as config
 from bridge.call.plan import Line
@@ -16,7 +16,7 @@ from bridge.settings.hours import Period
 from bridge.store.attempts import Attempts
 from bridge.store.budget import Budget
 from bridge.store.calls import Calls
-from bridge.store.campaigns import CampaignStore
+from bridge.store.campaigns import Campaign, CampaignStore
 from bridge.store.database import Database
 from bridge.store.instances import Instances
 from bridge.store.suppression import Suppressions
@@ -71,7 +71,14 @@ def defaults_of(settings: config.Settings) -> Defaults:
 
 
 def engine_of(
-    settings: config.Settings, lines: Mapping[str, Line], database: Database, calls: Calls, rest: Rest, *, owner: str
+    settings: config.Settings,
+    lines: Mapping[str, Line],
+    database: Database,
+    calls: Calls,
+    rest: Rest,
+    *,
+    owner: str,
+    finished: Callable[[Campaign], None] = lambda campaign: None,
 ) -> Engine:
     """The engine of a worker."""
     policy = policy_of(settings, lines)
@@ -90,6 +97,7 @@ def engine_of(
         defaults=defaults_of(settings),
         owner=owner,
         lease=dialler.times.lease,
+        finished=finished,
     )
     return Engine(
         Duties(

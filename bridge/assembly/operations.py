@@ -74,6 +74,8 @@ class Operations:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         settings = parts.settings
+        if settings.max_calls_total:
+            parts.switchboard.share = 0  # until the first sign of life has claimed some
         self.access = Access(
             [Key(key.key, key.role, key.name or "") for key in settings.api.keys],
             Proxies(settings.server.trusted_proxies),
@@ -239,7 +241,14 @@ class Operations:
     async def beat(self) -> None:
         """A sign of life; who else gives one; and what was asked of us meanwhile."""
         board = self._parts.switchboard
-        await self.instances.beat(self._parts.instance, active_calls=board.active, draining=board.draining)
+        instance, total = self._parts.instance, self._parts.settings.max_calls_total
+        if total:
+            draining = board.draining or board.leaving
+            board.share = await self.instances.share(
+                instance, active_calls=board.active, total=total, draining=draining
+            )
+        else:
+            await self.instances.beat(instance, active_calls=board.active, draining=board.draining)
         self._others = sum(each.alive for each in await self.instances.all()) > 1
         await self.take_commands()
 

@@ -32,9 +32,14 @@ class OutboundWing:
     """What of placing calls is in the server: the routes, the machines' callback, the worker beside it."""
 
     def __init__(
-        self, settings: config.Settings, desk: Desk, operations: Operations, database: Database, rest: TwilioRest
+        self,
+        settings: config.Settings,
+        desk: Desk,
+        operations: Operations,
+        database: Database,
+        calls: Calls,
+        rest: TwilioRest,
     ) -> None:
-        calls = Calls(database)
         board = desk.switchboard
         self._operations = operations
         self._worker: OwnWorker | None = None

@@ -15,9 +15,13 @@ import structlog
 
 from bridge import settings as config
 from bridge.assembly.engine import engine_of, lines_of
+from bridge.assembly.events import Telling
 from bridge.carriers.twilio.rest import TwilioRest
+from bridge.errors import StoreUnavailable
 from bridge.store.calls import Calls
+from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
+from bridge.store.outbox import Outbox
 
 STOP_S: Final = 15.0  # one request to the carrier may be under way
 RESTART_S: Final = (0.2, 1.0, 5.0, 15.0)
@@ -38,14 +42,30 @@ async def work(settings: config.Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(rest.close)
         await database.migrate()
         stack.push_async_callback(database.close)
-        engine = engine_of(settings, lines_of(settings), database, Calls(database), rest, owner=owner)
+        calls = Calls(database)
+        # What it writes of calls is told of too; the servers deliver it.
+        telling = Telling(settings, database=database, outbox=Outbox(database), calls=calls, agents={})
+        stack.push_async_callback(telling.close)
         async with asyncio.TaskGroup() as group:
+
+            def finished(campaign: Campaign) -> None:
+                group.create_task(_tell(telling, campaign), name="campaign.finished")
+
+            engine = engine_of(settings, lines_of(settings), database, calls, rest, owner=owner, finished=finished)
             running = group.create_task(engine.run())
             log.info("working", owner=owner)
             await stop.wait()
             engine.stop()
             await asyncio.wait({running}, timeout=STOP_S)
             running.cancel()
+
+
+async def _tell(telling: Telling, campaign: Campaign) -> None:
+    data = {"campaign_id": campaign.campaign_id, "name": campaign.name, "state": "finished"}
+    try:
+        await telling.announcer.tell("campaign.finished", data, lane=campaign.campaign_id, identity="1")
+    except StoreUnavailable:
+        log.warning("event_lost", kind="campaign.finished")
 
 
 class OwnWorker:

@@ -30,6 +30,7 @@ OUT: Final = Path("heard.wav")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``callbridge demo``."""
+    parser.add_argument("example", nargs="?", choices=("clinic",), help="a worked example in place of the plain call")
     parser.add_argument("--once", action="store_true", help="exit after the call")
     parser.add_argument("--agent", choices=("xuna", "kura"), default="xuna", help="whose protocol the agent speaks")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", PORT)), help="default: %(default)s")
@@ -41,6 +42,10 @@ def run(args: argparse.Namespace) -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if args.example == "clinic":
+            from bridge.cli.clinic import clinic
+
+            return runner.run(clinic(args))
         return runner.run(_demo(args))
 
 
@@ -50,8 +55,8 @@ async def _demo(args: argparse.Namespace) -> int:
         agent_voice, caller_voice = Voice(), Voice("en-us+m3")
         stack.callback(agent_voice.close)
         stack.callback(caller_voice.close)
-        server = await stack.enter_async_context(DemoServer(voice=agent_voice))
-        listener = _listen(args.port)
+        server = await stack.enter_async_context(DemoServer(voice=agent_voice, hears=True))
+        listener = listen(args.port)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         token, key = secrets.token_hex(16), secrets.token_urlsafe(18)
         house = House(_settings(folder, args.agent, url, server, token, key), demo=True)
@@ -80,7 +85,8 @@ async def _demo(args: argparse.Namespace) -> int:
         return 0 if good else 1
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """A socket on that port of this machine, else on any."""
     for wanted in (port, 0):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,6 +9,7 @@ import signal
 from typing import Final
 
 from bridge.cli import add_config
+from bridge.settings import Settings
 
 PARENT_S: Final = 1.0  # between looks whether the server that started us is still there
 
@@ -21,23 +22,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until a signal."""
-    from bridge.settings import Settings
-
     settings = Settings.load(args.config, os.environ)
-    from bridge.assembly.worker import work
+    from bridge import logs
 
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(_watch(args.parent, stop))
-            await work(settings, stop)
-            watch.cancel()
-
-    asyncio.run(main())
+    logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
+    try:
+        asyncio.run(_work(settings, args.parent))
+    finally:
+        logging.close()
     return 0
+
+
+async def _work(settings: Settings, parent: int | None) -> None:
+    from bridge.assembly.worker import work  # not before: what is imported here logs
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(_watch(parent, stop))
+        await work(settings, stop)
+        watch.cancel()
 
 
 async def _watch(parent: int | None, stop: asyncio.Event) -> None:

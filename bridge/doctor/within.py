@@ -18,7 +18,7 @@ from bridge.store.url import parse
 GIB: Final = 1024**3
 LOW: Final = 1 * GIB
 EMPTY: Final = GIB // 10
-SLOW_S: Final = 0.1
+SLOW_S: Final = 0.5  # webhooks go on from memory after 0.7 s
 
 
 async def database(settings: config.Settings) -> AsyncIterator[Finding]:

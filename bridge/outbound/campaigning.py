@@ -14,7 +14,7 @@ from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 from bridge.outbound.results import FAILURES, result_of
-from bridge.outbound.rules import Defaults, Rules, budget_of, caller_for, read_rules, window_of
+from bridge.outbound.rules import RETRIED, Defaults, Rules, budget_of, caller_for, read_rules, window_of
 from bridge.outbound.wanted import Wanted, moment
 from bridge.store.attempts import Attempt, Settled
 from bridge.store.budget import Denied
@@ -150,7 +150,8 @@ class Campaigning:
 
     def _follow(self, campaign: Campaign, rules: Rules, target: Target, step: Step, now: datetime) -> Step:
         attempts = rules.max_attempts or self.defaults.max_attempts
-        if step.result not in rules.retry_on or target.tries >= attempts or campaign.state == "canceled":
+        retried = RETRIED if rules.retry_on is None else rules.retry_on
+        if step.result not in retried or target.tries >= attempts or campaign.state == "canceled":
             return step
         delay = (rules.retry_delay_s or self.defaults.retry_delay_s) * 2 ** max(target.tries - 1, 0)
         later = self._later(rules, target, now + timedelta(seconds=delay))

@@ -47,7 +47,7 @@ class Rules(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     daily_minutes: Count | None = None
     max_attempts: Annotated[int, Meta(ge=1, le=20)] | None = None
     retry_delay_s: Annotated[int, Meta(ge=1, le=604_800)] | None = None
-    retry_on: list[str] = msgspec.field(default_factory=lambda: list(RETRIED))
+    retry_on: list[str] | None = None  # RETRIED
     max_failure_rate: Annotated[float, Meta(ge=0, le=1)] | None = None
     failure_window: Annotated[int, Meta(ge=5, le=1000)] | None = None
 
@@ -83,7 +83,7 @@ def read_rules(body: Any, policy: Policy, defaults: Defaults) -> Rules:
         raise Refused("machine_detection is unknown", hint="One of off, detect, leave_message.")
     if detection == "leave_message" and not rules.voicemail_message:
         raise Refused("there is no message to leave", hint="Give voicemail_message.")
-    if set(rules.retry_on) - set(RETRIED):
+    if set(rules.retry_on or ()) - set(RETRIED):
         raise Refused("retry_on names no outcome", hint=f"Some of {', '.join(RETRIED)}.")
     for each in (rules.not_before, rules.not_after):
         if each is not None and each.tzinfo is None:

@@ -39,6 +39,7 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.share: int | None = None  # of a limit over all instances; None: there is none
         self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
@@ -88,9 +89,15 @@ class Switchboard:
 
     # ------------------------------------------------------------ calls
 
+    @property
+    def full(self) -> bool:
+        """No call more: as many as may be, of this instance or of all, or the machine cannot keep up."""
+        mine = self.limits.max_calls if self.share is None else min(self.limits.max_calls, self.share)
+        return self.active >= mine or self.lag.overloaded
+
     def refusal(self, caller: str) -> Reason | None:
         """Why a new call cannot be taken now; None where it can."""
-        crowded = self.active >= self.limits.max_calls or self.lag.overloaded
+        crowded = self.full
         greedy = bool(caller) and (
             self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller)
         )

@@ -39,6 +39,7 @@ class Settings:
     )
     stream_signature: Literal["if_present", "required"] = "if_present"
     max_calls: Annotated[int, Range(1, 100_000)] = 200  # at once on this instance
+    max_calls_total: Annotated[int, Range(0, 1_000_000)] = 0  # at once on all instances of the database; 0: no limit
     drain_timeout_s: Annotated[float, Range(0, 86_400)] = 3600.0  # after SIGTERM, before calls are said goodbye to
     drain_grace_s: Annotated[float, Range(0, 300)] = (
         0.0  # after SIGTERM calls are still taken while the proxy looks away

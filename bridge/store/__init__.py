@@ -11,6 +11,9 @@
     calls.py        Calls: offer, get, change, list, delete
     writer.py       Writer: the sound never waits for the store
     grants.py  idempotency.py  commands.py  instances.py
+    outbox.py       Outbox: messages that must arrive, leased to whoever delivers them
+    announced.py    how far the events of a call have been put into the outbox
+    busy.py         has an agent a call on another instance?
 
 To add a table: describe it in ``tables.py`` (times are whole microseconds since 1970 in UTC, named ``..._us``; no foreign
 key to ``calls``, whose row may be written later than yours); add ``migrations/versions/NNNN_noun.py`` that creates it with

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from bridge.store.database import Database
 from bridge.store.tables import INSTANCES
 
+SHARES_LOCK: Final = 0x63616C6C73686172  # PostgreSQL's advisory lock of whoever takes a share: "callshar"
 ALIVE: Final = timedelta(seconds=15)  # without a sign of life; a beat is due every few seconds
 
 
@@ -44,6 +45,31 @@ class Instances:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [Instance(row.id, row.active_calls, bool(row.draining), bool(row.fresh)) for row in rows]
+
+    async def share(
+        self, instance: str, *, active_calls: int, total: int, draining: bool = False, alive: timedelta = ALIVE
+    ) -> int:
+        """How many calls ``instance`` may have until it asks again, so that all together never take more than ``total``.
+
+        What is free is divided among those who are alive and do not drain. An instance that has just come gets its part
+        when the others have asked again and so given up theirs. Is also a sign of life.
+        """
+        fresh = INSTANCES.c.seen_us > self._database.now_us() - alive // timedelta(microseconds=1)
+        others = select(INSTANCES).where(INSTANCES.c.id != instance, fresh)
+        values = {"active_calls": active_calls, "draining": draining, "seen_us": self._database.now_us()}
+        async with self._database.write() as connection:
+            if self._database.place.kind == "postgresql":  # SQLite has one writer at a time
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({SHARES_LOCK})"))
+            rows = (await connection.execute(others)).all()
+            claimed = sum(max(int(row.ceiling), int(row.active_calls)) for row in rows)
+            free = max(0, total - active_calls - sum(int(row.active_calls) for row in rows))
+            sharers = 1 + sum(not row.draining for row in rows)
+            fair = active_calls if draining else active_calls + -(-free // sharers)
+            ceiling = max(active_calls, min(fair, total - int(claimed)))
+            insert = self._database.insert(INSTANCES).values(id=instance, ceiling=ceiling, **values)
+            changed = {**values, "ceiling": ceiling}
+            await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=changed))
+        return ceiling
 
     async def total(self, *, alive: timedelta = ALIVE) -> int:
         """Calls in progress on all instances that are alive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, SmallInteger, String, Table, Text, text
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 METADATA: Final = MetaData()
@@ -95,6 +95,7 @@ INSTANCES: Final = Table(
     Column("seen_us", BigInteger, nullable=False),
     Column("active_calls", Integer, nullable=False),
     Column("draining", Boolean, nullable=False),
+    Column("ceiling", Integer, nullable=False, server_default=text("0")),  # calls that it may have, of all instances'
 )
 
 OUTBOX: Final = Table(  # messages that must arrive: tool calls that were put off, events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class OutboundApi:
         if not _KEY.fullmatch(key):
             raise Refused("this is no Idempotency-Key", hint="Send 1 to 255 printable ASCII characters.")
         scope = f"{who} POST /api/v1/calls"
-        body_hash = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+        body_hash = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         claim = await self.idempotency.claim(scope, key, body_hash=body_hash, now=datetime.now(UTC))
         if isinstance(claim, Conflict):
             raise Refused("this Idempotency-Key came with another body before", status=409, hint="Use a fresh key.")

@@ -22,7 +22,7 @@ def health_routes(switchboard: Switchboard, ready: Callable[[], bool]) -> list[R
             state = "draining"
         elif not ready():
             state = "starting"
-        elif switchboard.active >= switchboard.limits.max_calls or switchboard.lag.overloaded:
+        elif switchboard.full:
             state = "full"
         else:
             state = "ready"

@@ -7,18 +7,22 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-MAX_REMEMBERED: Final = 1000  # as many as the store may still have to be told of; later it knows itself
+MAX_REMEMBERED: Final = 1000  # answers: the carrier asks again within seconds, and later the store knows
 
 T = TypeVar("T")
 
 
 class Memory(OrderedDict[str, T]):
-    """What was kept last, MAX_REMEMBERED of it."""
+    """What was kept last, ``most`` of it."""
+
+    def __init__(self, most: int = MAX_REMEMBERED) -> None:
+        super().__init__()
+        self._most = most
 
     def keep(self, key: str, value: T) -> None:
         """Remember; the oldest is forgotten where there is no room."""
         self[key] = value
-        while len(self) > MAX_REMEMBERED:
+        while len(self) > self._most:
             self.popitem(last=False)
 
 

@@ -90,7 +90,7 @@ def test_late_transcripts_are_not_taken_for_interruptions() -> None:
     policy.sounding(30.0, unplayed=False)
     policy.sounding(30.3, unplayed=True)
     assert policy.decide(Source.TEXT, 30.6, unplayed=True, text="book me a table") is Verdict.LATE
-    assert policy.decide(Source.TEXT, 30.7, unplayed=True, text="no, wait") is Verdict.ACCEPTED
+    assert policy.decide(Source.TEXT, 30.71, unplayed=True, text="no, wait") is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(

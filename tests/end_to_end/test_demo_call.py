@@ -1,6 +1,7 @@
 """The demo agent as a true test of the whole bridge: a synthetic caller speaks, and it comes about."""
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -59,12 +60,16 @@ async def test_a_spoken_sentence_becomes_an_appointment(tmp_path: Path, calendar
     voice.close()
     text = configuration(
         tmp_path,
-        '[agents.demo]\nprovider = "demo"\n',
-        lines='[[lines]]\nnumber = "*"\nagent = "demo"\nvariables = { calendar = true }\n',
+        '[agents.demo]\nprovider = "demo"\ntools_key = "demo-tools-key-0123456789"\n',
+        lines='[[lines]]\nnumber = "*"\nagent = "demo"\nvariables = { tools_url = "URL" }\n',
     )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = text.replace("URL", f"http://127.0.0.1:{port}/tools/demo?key=demo-tools-key-0123456789")
     text += f'\n[tools.book_appointment]\nurl = "{calendar}"\n'
     async with (
-        running(tmp_path, text) as house,
+        running(tmp_path, text, port=port) as house,
         Carrier(public_url=PUBLIC, address=f"127.0.0.1:{house.port}") as carrier,
     ):
         call = await carrier.call()
@@ -72,9 +77,17 @@ async def test_a_spoken_sentence_becomes_an_appointment(tmp_path: Path, calendar
         (session,) = house.switchboard.sessions
 
         async def said(words: str) -> None:
-            async with asyncio.timeout(30):
-                while not any(turn.role == "agent" and words in turn.text for turn in session.record.turns):
-                    await asyncio.sleep(0.05)
+            def so() -> bool:
+                return any(turn.role == "agent" and words in turn.text for turn in session.record.turns)
+
+            for _ in range(400):
+                if so():
+                    break
+                await asyncio.sleep(0.05)
+            assert so(), (
+                [turn.text for turn in session.record.turns][-2:],
+                [e for e in session.record.events if "tool" in e["type"]],
+            )
             await call.silent_for(1.0, timeout=30)
 
         await said("How can I help you")

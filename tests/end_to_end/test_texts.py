@@ -72,7 +72,7 @@ async def answer_all(kura: Kura) -> None:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, *, chat: str = "") -> AsyncIterator[Scene]:
+async def scene(folder: Path, *, chat: str = "", page: str = PAGE) -> AsyncIterator[Scene]:
     """All of it."""
     async with contextlib.AsyncExitStack() as stack:
         kura = await stack.enter_async_context(Kura(keys=[Key(KEY, per_minute=1000)]))
@@ -94,7 +94,7 @@ api_key = "{KEY}"
 base_url = "{kura.url}"
 [chat]
 agents = ["booking"]
-origins = ["{PAGE}"]
+origins = ["{page}"]
 {chat}
 [[lines]]
 number = "+15550100"

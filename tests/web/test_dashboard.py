@@ -91,6 +91,16 @@ async def log_in(page: object, house: House, key: str = API_KEY) -> str:
     return base
 
 
+async def told(page: object, house: House, live: CallRecord, condition: str) -> None:
+    """Tell of a change until the page, whose stream of updates may not be open yet, shows it."""
+    for _ in range(100):
+        house.dashboard.saved(live)  # type: ignore[union-attr]
+        if await page.evaluate(condition):  # type: ignore[attr-defined]
+            return
+        await asyncio.sleep(0.2)
+    pytest.fail(f"never shown: {condition}")
+
+
 @needs_chromium
 @pytest.mark.browser
 async def test_a_live_call_is_seen_and_hung_up(house: House) -> None:
@@ -123,8 +133,7 @@ async def test_what_callers_say_is_text_everywhere(house: House) -> None:
         live = record(
             199, words=ATTACKS[1], from_number=ATTACKS[0], status=Status.IN_PROGRESS, outcome=None, ended_at=None
         )
-        house.dashboard.saved(live)  # type: ignore[union-attr]
-        await until(page, "document.querySelector('#calls').textContent.includes('<script>')")
+        await told(page, house, live, "document.querySelector('#calls').textContent.includes('<script>')")
         for path in ("/calls", "/overview", "/agents", *(f"/calls/call_seed{100 + n}" for n in range(len(ATTACKS)))):
             await page.goto(base + path)
             await page.wait_for_load_state("networkidle")
@@ -160,16 +169,14 @@ async def test_every_page_is_usable_by_everybody(house: House) -> None:
                 await page.goto(base + path)
                 await page.wait_for_load_state("load")
                 if path == "/":
-                    await asyncio.sleep(0.3)
-                    house.dashboard.saved(live)  # type: ignore[union-attr]
-                    await until(page, "document.querySelectorAll('#calls tr').length === 1")
+                    await told(page, house, live, "document.querySelectorAll('#calls tr').length === 1")
                 if path == "/overview":
                     await until(page, "document.querySelectorAll('canvas').length === 2")
                 await page.evaluate(axe)
                 found = await page.evaluate("axe.run()")
                 serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-                told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious]
-                assert not told, (path, scheme, width)
+                faults = [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious]
+                assert not faults, (path, scheme, width)
                 wide = await page.evaluate(
                     "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 )

@@ -1,7 +1,13 @@
 """Live updates to many viewers."""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
 
+import pytest
+
+from bridge.web.dashboard import live
 from bridge.web.dashboard.live import MAX_QUEUED, LiveBus
 from tests.web.test_dashboard import record
 
@@ -23,6 +29,35 @@ async def test_a_viewer_that_never_reads_is_dropped() -> None:
         assert told == MAX_QUEUED + 5
         assert bus.viewers == 1
         assert bus.dropped == 1
+
+
+async def test_hundreds_of_calls_cost_the_sound_nothing() -> None:
+    """A change of one of 200 calls with 20 viewers is marked in some microseconds: the work waits for the next round."""
+    bus = LiveBus("here")
+    calls = [record(number) for number in range(200)]
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(20):
+            await stack.enter_async_context(bus.watch())
+        began = time.perf_counter()
+        for _ in range(50):
+            for call in calls:
+                bus.marked(call)
+        assert (time.perf_counter() - began) / 10_000 < 50e-6
+        bus.round()
+
+
+async def test_a_page_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that does not take what is sent does not hold its response for ever."""
+    monkeypatch.setattr(live, "SEND_S", 0.01)
+
+    async def never(message: object) -> None:
+        await asyncio.Event().wait()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"data: x"
+
+    async with asyncio.timeout(5):
+        await live.EventStream(body()).stream_response(never)
 
 
 async def test_many_changes_of_a_call_are_one_message() -> None:

@@ -135,5 +135,5 @@ def from_variables(variables: Mapping[str, object], first_message: str | None) -
     return Dialogue(
         phone_number=number if isinstance(number, str) else "",
         greeting=first_message,
-        calendar=variables.get("calendar") is True,
+        calendar=bool(variables.get("tools_url")),
     )

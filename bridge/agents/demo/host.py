@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Final, Protocol
 
 from bridge.agents.demo.conversation import Action, CallerSaid, Conversation, Hush, Say, Understand, Use
 from bridge.agents.demo.dialogue import UNHEARD
+from bridge.agents.demo.tools import Tools
 from bridge.agents.demo.voice import Voice
 
 CHUNK_MS: Final = 200  # of one message: hosted agents send 100 to 250
@@ -48,10 +49,6 @@ class Outlet(Protocol):
         """All of a turn has been sent."""
         ...
 
-    async def tool(self, name: str, arguments: Mapping[str, str]) -> bool:
-        """Have a tool used; whether that went well."""
-        ...
-
 
 class Host:
     """Carries out what a conversation asks for. ``perform`` takes actions; ``run`` does those that last."""
@@ -64,7 +61,9 @@ class Host:
         voice: Voice,
         rate: int,
         recogniser: Recogniser | None = None,
+        tools: Tools | None = None,
     ) -> None:
+        self._tools = tools or Tools()
         self._conversation = conversation
         self._outlet = outlet
         self._voice = voice
@@ -107,7 +106,7 @@ class Host:
                     await self.perform(self._conversation.understood(text or UNHEARD))
 
                 case Use(line):
-                    well = await self._outlet.tool(line.tool, line.arguments)
+                    well = await self._tools.use(line.tool, line.arguments)
                     await self.perform(self._conversation.used(line, well=well))
 
     async def _speak(self, say: Say) -> None:

@@ -7,7 +7,7 @@ import secrets
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -194,10 +194,6 @@ class _Talk:
     async def hush(self) -> None:
         if self._open:
             await self.complete(self._open)
-
-    async def tool(self, name: str, arguments: Mapping[str, str]) -> bool:
-        """Kura's tools are called by its server over HTTP, which this one does not do."""
-        return False
 
     async def complete(self, text: str) -> None:
         self._open = ""

@@ -47,6 +47,8 @@ class SphinxRecogniser:
     def __init__(self) -> None:
         self._decoders: dict[str, Any] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ears")
+        for name in GRAMMARS:  # loading takes some tenths of a second, which no caller is to wait for
+            self._worker.submit(self._decoder, name)
 
     async def understand(self, pcm: bytes, rate: int, expecting: str = "intent") -> str:
         """The words in this PCM16 at 16 kHz that answer the question, "" where there are none."""
@@ -58,10 +60,13 @@ class SphinxRecogniser:
         """Release the thread."""
         self._worker.shutdown(wait=True, cancel_futures=True)
 
+    def _decoder(self, name: str) -> Any:
+        if name not in self._decoders:
+            self._decoders[name] = _decoder(name)
+        return self._decoders[name]
+
     def _understand(self, pcm: bytes, expecting: str) -> str:
-        decoder = self._decoders.get(expecting)
-        if decoder is None:
-            decoder = self._decoders[expecting] = _decoder(expecting)
+        decoder = self._decoder(expecting)
         decoder.start_utt()
         decoder.process_raw(PAUSE + pcm[: int(MAX_S * RATE) * 2] + PAUSE, no_search=False, full_utt=True)
         decoder.end_utt()

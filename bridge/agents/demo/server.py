@@ -21,8 +21,8 @@ CLOSE_S: Final = 2.0  # for conversations in progress, when the server ends
 class DemoServer:
     """``async with DemoServer() as server``: then ``base_url``, ``api_key`` and an id are all that a client needs.
 
-    ``voice``: whose speech; made, and closed at the end, where none is given. ``recogniser``: whose hearing; that of the
-    optional extra where none is given.
+    ``voice``: whose speech; made, and closed at the end, where none is given. ``recogniser``: whose hearing; ``hears``: that
+    of the optional extra, where it is installed.
     """
 
     agent_id: Final = AGENT_ID  # in XUNA's shape
@@ -35,12 +35,13 @@ class DemoServer:
         *,
         voice: Voice | None = None,
         recogniser: Recogniser | None = None,
+        hears: bool = False,
     ) -> None:
         self._host = host
         self._port = port
         self._own_voice = voice is None
         self._voice = voice or Voice()
-        self._own_recogniser = find_recogniser() if recogniser is None else None
+        self._own_recogniser = find_recogniser() if hears and recogniser is None else None
         self._recogniser = recogniser or self._own_recogniser
         self._runner: web.AppRunner | None = None
         self.api_key = f"demo_{secrets.token_urlsafe(18)}"

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -19,12 +19,12 @@ from bridge.agents.demo.conversation import Conversation
 from bridge.agents.demo.dialogue import from_variables
 from bridge.agents.demo.host import Host, Recogniser
 from bridge.agents.demo.socket import Socket, part, sound
+from bridge.agents.demo.tools import Tools
 from bridge.agents.demo.voice import Voice
 
 RATE: Final = 16000  # Hz, both ways
 TOKEN_S: Final = 60.0  # that a signed URL may be used, once
 MAX_TOKENS: Final = 1000
-TOOL_S: Final = 10.0  # for a tool's answer
 PING_S: Final = 2.0
 OPENING_S: Final = 3.0  # to wait for the client's first message before greeting without it
 AGENT_ID: Final = "demo"
@@ -94,7 +94,6 @@ class _Talk:
         self._voice = voice
         self._recogniser = recogniser
         self._chunk = itertools.count(1)
-        self._tools: dict[str, asyncio.Future[bool]] = {}
 
     async def run(self) -> None:
         """From metadata to the close, by either side."""
@@ -118,9 +117,12 @@ class _Talk:
             return
         opening = first if first.get("type") == "conversation_initiation_client_data" else {}
         greeting = part(opening, "conversation_config_override", "agent").get("first_message")
-        dialogue = from_variables(part(opening, "dynamic_variables"), greeting if isinstance(greeting, str) else None)
+        variables = part(opening, "dynamic_variables")
+        dialogue = from_variables(variables, greeting if isinstance(greeting, str) else None)
         conversation = Conversation(dialogue, rate=RATE)
-        host = Host(conversation, self, voice=self._voice, rate=RATE, recogniser=self._recogniser)
+        host = Host(
+            conversation, self, voice=self._voice, rate=RATE, recogniser=self._recogniser, tools=Tools.of(variables)
+        )
         await host.perform(conversation.open())
         await host.converse(self._listen(messages, conversation, host), self._ping())
         await self._socket.close()
@@ -132,10 +134,6 @@ class _Talk:
                     await host.perform(conversation.hear(sound(part(message, "audio_event").get("audio_base_64"))))
                 case "user_activity":
                     await host.perform(conversation.key())
-                case "client_tool_result":
-                    waiting = self._tools.get(str(message.get("tool_call_id")))
-                    if waiting is not None and not waiting.done():
-                        waiting.set_result(message.get("is_error") is not True)
                 case _:
                     pass  # pong, and whatever a newer client may send
 
@@ -156,20 +154,6 @@ class _Talk:
 
     async def hush(self) -> None:
         await self._socket.send({"type": "interruption"})
-
-    async def tool(self, name: str, arguments: Mapping[str, str]) -> bool:
-        tool_call_id = secrets.token_hex(8)
-        call = {"tool_name": name, "tool_call_id": tool_call_id, "parameters": dict(arguments)}
-        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._tools[tool_call_id] = answered
-        try:
-            await self._socket.send({"type": "client_tool_call", "client_tool_call": call})
-            async with asyncio.timeout(TOOL_S):
-                return await answered
-        except TimeoutError:
-            return False
-        finally:
-            del self._tools[tool_call_id]
 
     async def complete(self, text: str) -> None:
         """XUNA has no word for the end of a turn."""

@@ -35,7 +35,7 @@
       * { box-sizing: border-box; font-family: system-ui, sans-serif; }
       .button, .panel { position: fixed; ${left ? "left" : "right"}: 20px; z-index: 2147483000; }
       .button { bottom: 20px; width: 56px; height: 56px; border: 0; border-radius: 28px; background: ${color};
-        color: #fff; font-size: 26px; line-height: 56px; cursor: pointer; box-shadow: 0 4px 14px #0005; }
+        display: grid; place-items: center; cursor: pointer; box-shadow: 0 4px 14px #0005; }
       .panel { bottom: 88px; width: min(360px, calc(100vw - 40px)); height: min(520px, calc(100vh - 120px));
         display: flex; flex-direction: column; border-radius: 12px; overflow: hidden; box-shadow: 0 8px 30px #0006;
         background: ${dark ? "#1f2430" : "#fff"}; color: ${dark ? "#eef" : "#1a1a2a"}; }
@@ -56,7 +56,18 @@
       form button { border: 0; border-radius: 8px; padding: 0 14px; background: ${color}; color: #fff; cursor: pointer; }
       button:focus-visible, input:focus-visible { outline: 2px solid ${dark ? "#fff" : "#111"}; outline-offset: 2px; }
     `;
-    const button = make("button", "button", "\u{1F4AC}");
+    const button = make("button", "button");
+    // A drawn icon: not every machine has a font with the pictures of speech balloons.
+    const SVG = "http://www.w3.org/2000/svg";
+    const icon = document.createElementNS(SVG, "svg");
+    icon.setAttribute("viewBox", "0 0 24 24");
+    icon.setAttribute("width", "26");
+    icon.setAttribute("fill", "#fff");
+    icon.setAttribute("aria-hidden", "true");
+    const shape = document.createElementNS(SVG, "path");
+    shape.setAttribute("d", "M4 3h16a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H9l-5 5v-5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z");
+    icon.append(shape);
+    button.append(icon);
     button.setAttribute("aria-label", "Open " + title);
     button.setAttribute("aria-expanded", "false");
     const panel = make("div", "panel");

@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bridge.call.plan import Line
 from bridge.web.access import Denied, Visitor
 from bridge.web.dashboard.guard import HERE, Guard, secured
-from bridge.web.dashboard.live import LiveBus, stream
+from bridge.web.dashboard.live import EventStream, LiveBus, stream
 from bridge.web.problems import problem
 
 MAX_FORM: Final = 4096  # bytes
@@ -104,7 +104,7 @@ class Doorway:
                 async for message in stream(viewer, still_allowed):
                     yield message
 
-        return StreamingResponse(body(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+        return EventStream(body(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     async def _softphone(self, request: Request, visitor: Visitor) -> Response:
         return self._guard.page(

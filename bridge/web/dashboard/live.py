@@ -13,12 +13,15 @@ from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from bridge.call.record import CallRecord, iso
 from bridge.errors import StoreUnavailable
 
 ROUND_S: Final = 0.2
 POLL_S: Final = 2.0  # the calls of other instances
+SEND_S: Final = 20.0  # a page may leave what we send untaken for so long
 MAX_QUEUED: Final = 100  # messages of one viewer
 MAX_VIEWERS: Final = 200
 MAX_MARKED: Final = 5000  # records between two rounds
@@ -181,6 +184,22 @@ def growing(record: CallRecord) -> dict[str, Any]:
 
 def _event(kind: str, body: dict[str, Any]) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events to one page; a connection that takes nothing for SEND_S is let go."""
+
+    async def stream_response(self, send: Send) -> None:
+        """As Starlette's own, with a limit to every wait."""
+
+        async def bounded(message: Message) -> None:
+            async with asyncio.timeout(SEND_S):
+                await send(message)
+
+        try:
+            await super().stream_response(bounded)
+        except TimeoutError:
+            log.warning("viewer_cut")  # the server closes a connection whose response was not completed
 
 
 async def stream(viewer: Viewer, still_allowed: Callable[[], bool]) -> AsyncIterator[bytes]:

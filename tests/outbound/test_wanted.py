@@ -1,0 +1,78 @@
+"""A request for one call: whatever is sent is either a call that can be, or refused in words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.call.plan import Line
+from bridge.outbound.numbers import Destinations
+from bridge.outbound.policy import Policy
+from bridge.outbound.refusal import Refused
+from bridge.outbound.wanted import read
+from bridge.store.budget import Budget
+
+US, THEM = "+12125550100", "+12125550123"
+NOW = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
+POLICY = Policy(
+    destinations=Destinations(["+1"], frozenset({US})),
+    budget=Budget(),
+    lines={US: Line(number=US, agents=("support",))},
+    agents=frozenset({"support", "other"}),
+    max_duration_s=600,
+)
+TEXTS = ["to", "from", "agent", "first_message", "machine_detection", "voicemail_message", "not_before", "not_after"]
+keys = st.sampled_from([*TEXTS, "variables", "max_duration_s"])
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.sampled_from([US, THEM]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(keys, values, max_size=6) | values)
+def test_anything_is_a_call_or_refused(body: Any) -> None:
+    """Never another error."""
+    try:
+        number = read(body, POLICY, NOW).to
+    except Refused:
+        return
+    assert number == THEM
+
+
+def test_what_is_left_out_is_as_the_line_has_it() -> None:
+    """One line of ours calls where nobody says which; its agent speaks."""
+    wanted = read({"to": THEM}, POLICY, NOW)
+    assert (wanted.from_, wanted.agent, wanted.max_duration_s) == (US, "support", 600)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"not_before": "2026-11-02T16:00:00"},  # no zone
+        {"not_after": "2026-11-02T14:59:00Z"},  # passed
+        {"not_before": "2026-11-03T00:00:00Z", "not_after": "2026-11-02T23:00:00Z"},
+        {"not_before": "2028-11-03T00:00:00Z"},
+        {"max_duration_s": 601},
+        {"max_duration_s": True},
+        {"variables": {"bad name": 1}},
+        {"variables": {"x": None}},
+        {"variables": {"direction": "inbound"}},
+        {"variables": {str(n): n for n in range(101)}},
+        {"agent": "nobody"},
+        {"from": THEM},
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_remedy(body: dict[str, Any]) -> None:
+    """Times, bounds, names."""
+    with pytest.raises(Refused) as refused:
+        read({"to": THEM, **body}, POLICY, NOW)
+    assert refused.value.hint
