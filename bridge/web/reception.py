@@ -30,7 +30,7 @@ from bridge.web.transfers import Place, Transfers, reason_of, summary, transferr
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
-MAX_ENDED: Final = 200  # records, until the store has been told: moments
+MAX_ENDED: Final = 1000  # records: as many as may wait for a store that is away
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
@@ -80,6 +80,11 @@ class Reception:
     def has_hung_up(self, carrier_call_id: str) -> bool:
         """The carrier knows that this call is over: it was told so, or told us."""
         return carrier_call_id in self._hung_up
+
+    @property
+    def unasked(self) -> bool:
+        """The carrier has still to ask what follows a call that is over. (Where it never does, it has lost track.)"""
+        return any(call_sid not in self._hung_up for call_sid in self._ended)
 
     # ------------------------------------------------------------ a new call
 

@@ -63,13 +63,14 @@ async def test_a_spoken_sentence_becomes_an_appointment(tmp_path: Path, calendar
         '[agents.demo]\nprovider = "demo"\ntools_key = "demo-tools-key-0123456789"\n',
         lines='[[lines]]\nnumber = "*"\nagent = "demo"\nvariables = { tools_url = "URL" }\n',
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    port = listener.getsockname()[1]
     text = text.replace("URL", f"http://127.0.0.1:{port}/tools/demo?key=demo-tools-key-0123456789")
     text += f'\n[tools.book_appointment]\nurl = "{calendar}"\n'
     async with (
-        running(tmp_path, text, port=port) as house,
+        running(tmp_path, text, listener=listener) as house,
         Carrier(public_url=PUBLIC, address=f"127.0.0.1:{house.port}") as carrier,
     ):
         call = await carrier.call()
