@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import subprocess
 import time
@@ -12,49 +11,56 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bridge.errors import Reason
 from tests.acceptance import bridge as ours
 from tests.acceptance.bridge import serving
 from tests.standins.twilio import Carrier
 from tests.standins.xuna import Xuna
 from tests.support.house import PUBLIC, TOKEN
-from tests.support.scene import LINE, scene
+from tests.support.scene import LINE, scene, xuna_toml
 
 FALLBACK = LINE + 'fallback = { say = "Please call again." }\n'
 SLOW_HOST = "slow.agent.example"
 
 
-async def test_f48_a_slow_resolver_keeps_to_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["api", "socket"])
+async def test_f48_a_slow_resolver_keeps_to_the_budget(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten seconds for a name: the caller is told after the agent's start time, and a call to another agent has no gap."""
-    lines = FALLBACK + '[[lines]]\nnumber = "+15550101"\nagent = "second"\n'
-    real = socket.getaddrinfo
     asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    true = type(loop).getaddrinfo
+    loop = type(asyncio.get_running_loop())
+    resolve = loop.getaddrinfo
 
     async def slow(self: Any, host: Any, *more: Any, **named: Any) -> Any:
         if host == SLOW_HOST:
             asked.set()
             await asyncio.sleep(10)
-        return await true(self, host, *more, **named)
+        return await resolve(self, host, *more, **named)
 
-    monkeypatch.setattr(type(loop), "getaddrinfo", slow)
-    assert socket.getaddrinfo is real
-    async with scene(tmp_path, agent=f'start_timeout_s = 1.5\nbase_url = "http://{SLOW_HOST}"', lines=lines) as cast:
-        other = await cast.carrier.call(to="+15550101", from_="+15550123499")
-        session = await cast.backup.session()
-        await other.streaming()
-        await session.say(2.0, frequency=997)
-        began = time.monotonic()
-        call = await cast.carrier.call()
-        assert await call.ended(timeout=4.0) == "completed"
-        assert time.monotonic() - began < 3.5
-        assert asked.is_set()
-        assert call.said == ["Please call again."]
-        assert (await cast.record(call)).outcome is Reason.AGENT_TIMEOUT
-        await other.hears(1.9)
-        assert other.stream is not None
-        assert other.stream.playout.spans[0][1] > 15_900  # in one piece
+    monkeypatch.setattr(loop, "getaddrinfo", slow)
+    async with Xuna(socket_base=f"wss://{SLOW_HOST}") as distant:
+        base = f"https://{SLOW_HOST}" if where == "api" else distant.url
+        more = f'start_timeout_s = 1.5\nwebsocket_hosts = ["{SLOW_HOST}"]'
+        slow_agent = xuna_toml(distant, "slow", more=more).replace(distant.url, base)
+        lines = FALLBACK.replace('"support"', '"slow"') + '[[lines]]\nnumber = "+15550101"\nagent = "second"\n'
+        async with scene(tmp_path, agent="\n" + slow_agent, lines=lines) as cast:
+            other = await cast.carrier.call(to="+15550101", from_="+15550123499")
+            session = await cast.backup.session()
+            await other.streaming()
+            await session.say(2.0, frequency=997)
+            began = time.monotonic()
+            call = await cast.carrier.call()
+            assert await call.ended(timeout=4.0) == "completed"
+            assert time.monotonic() - began < 3.5
+            assert asked.is_set()
+            assert call.said == ["Please call again."]
+            assert (await cast.record(call)).outcome is Reason.AGENT_TIMEOUT
+            await other.hears(1.9)
+            await other.silent_for(0.1)
+            assert other.stream is not None
+            assert [length for _, length in other.stream.playout.spans] == [pytest.approx(16_000, abs=4)]
 
 
 class Authority:
