@@ -114,7 +114,8 @@ class Reception:
         text = str(desk.answers.stream(token, 1))
         away = False
         try:
-            offered = await self._patience.wait(desk.calls.offer(record, text), STORE_S)
+            grant = desk.grants.prepared(token, account_id=desk.account_sid)
+            offered = await self._patience.wait(desk.calls.offer(record, text, grant), STORE_S)
             if not offered.won and offered.twiml is not None:
                 return offered.twiml
             record = offered.record if offered.won else record
@@ -125,7 +126,8 @@ class Reception:
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
-        await self._mint(session, token, store=not away)
+        whose = {"call_id": record.call_id, "carrier_call_id": request.call_sid, "account_id": desk.account_sid}
+        desk.grants.remember(token, **whose, stored=not away)
         return text
 
     def _session(self, record: CallRecord, line: Line, **more: Any) -> CallSession:
