@@ -135,6 +135,29 @@ async def test_the_agents_first_word_is_there_when_the_phone_is(tmp_path: Path) 
             await exchange.over()
 
 
+async def test_the_record_and_the_ear_agree_on_the_first_word(tmp_path: Path) -> None:
+    """Credential 300 ms, stream 250 ms after the TwiML: at most 200 ms of silence, in the record and on the phone."""
+
+    async def greet(session: object) -> None:
+        await session.say(1.0, text="Hello!")  # type: ignore[attr-defined]
+
+    async with scene(tmp_path) as cast:
+        cast.xuna.on_session = greet
+        cast.xuna.fault("signed_url", delay=0.3)
+        cast.carrier.stream_delay = 0.25
+        call = await cast.carrier.call()
+        stream = await call.streaming()
+        await call.hears(0.9)
+        silence = stream.playout.spans[0][0] / 8000
+        await call.hang_up()
+        record = await cast.record(call)
+        assert record.latency.credential_ms is not None
+        assert record.latency.credential_ms >= 290
+        assert record.latency.first_word_ms is not None
+        assert record.latency.first_word_ms <= 200
+        assert silence <= 0.4  # the handset's own clock, on a machine that may be busy with other tests
+
+
 async def test_a_greeting_before_the_stream_is_held_and_not_lost(tmp_path: Path) -> None:
     """Every sample of it is heard from the stream's first moment on."""
     async with scene(tmp_path, xuna=Xuna(ready_delay=0.0)) as cast:

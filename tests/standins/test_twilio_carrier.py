@@ -322,3 +322,16 @@ async def test_overrides_out_of_bounds_are_a_violation() -> None:
         await (await carrier.call()).ended()
         carrier.forgive("override rc=9 is not within 0..5")
         carrier.forgive("unknown override 'zz'")
+
+
+async def test_a_stream_comes_later_where_the_test_orders_it() -> None:
+    """The socket is opened only `stream_delay` seconds after the TwiML."""
+    async with Toy() as toy, carrier_for(toy) as carrier:
+        carrier.stream_delay = 0.1
+        began = time.monotonic()
+        call = await carrier.call()
+        stream = await call.streaming()
+        assert stream.started_at is not None
+        assert stream.started_at - began >= 0.1
+        await call.hang_up()
+        assert await call.ended() == "completed"

@@ -45,6 +45,7 @@ class Carrier(Ledger):
         self.signing = "right"
         self.stream_signing = "right"
         self.say_seconds = 0.0  # how long a <Say> takes
+        self.stream_delay = 0.0  # s from a TwiML that connects a stream to its socket
         self.cushion = 0.0  # s of jitter buffer, for bridges that are sent sound no faster than it plays
         self.echo_marks = True
         self.action_after_hangup = True

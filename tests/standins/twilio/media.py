@@ -67,6 +67,7 @@ class MediaStream:
 
     async def _connect(self) -> None:
         carrier = self.call.carrier
+        await asyncio.sleep(carrier.stream_delay)
         uri, host, port = carrier.dial_address(self.url)
         headers = carrier.stream_headers(self.url)
         try:
