@@ -142,13 +142,16 @@ def operation(
     errors: tuple[int, ...] = (),
     parameters: tuple[Schema, ...] = (),
     body: Schema | None = None,
+    kinds: tuple[str, ...] = (),
 ) -> Schema:
-    """One method of one path. ``answers``: schemas by status, None for an answer without a body."""
+    """One method of one path. ``answers``: schemas by status, None for one that is not JSON; ``kinds``: what it is then."""
     responses: Schema = {}
     for status, schema in answers.items():
         responses[str(status)] = {"description": summary}
         if schema is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": schema}}
+        if kinds:
+            responses[str(status)].setdefault("content", {}).update({kind: {} for kind in kinds})
     for status in sorted({401, 404, 413, 429, *errors}):
         responses[str(status)] = {
             "description": ERRORS[status],
@@ -227,7 +230,13 @@ def _paths() -> Schema:
             ),
         },
         "/api/v1/calls/{id}/recording": {
-            "get": operation("The recording, as FLAC or Ogg Opus.", {200: None}, errors=(503,), parameters=(ID,)),
+            "get": operation(
+                "The recording, as FLAC or Ogg Opus.",
+                {200: None},
+                errors=(503,),
+                parameters=(ID,),
+                kinds=("audio/flac", "audio/ogg"),
+            ),
         },
         "/api/v1/calls/{id}/recording/pause": {
             "post": operation("Leave silence in the recording.", accepted, errors=changing, parameters=acting),

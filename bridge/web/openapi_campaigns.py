@@ -7,17 +7,20 @@ from typing import Any, Final
 
 Schema = dict[str, Any]
 ANY: Final[Schema] = {"type": "object"}
+TEXT: Final[Schema] = {"type": "string"}
 ERRORS: Final = (400, 403, 409, 415, 422, 503)
 
 
 def _path(name: str) -> Schema:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"name": name, "in": "path", "required": True, "schema": TEXT}
 
 
 def campaign_paths(operation: Callable[..., Schema]) -> Schema:
     """Paths of campaigns and suppressions. ``operation``: as in ``openapi.py``."""
     one = (_path("id"),)
     verb = {**_path("verb"), "schema": {"type": "string", "enum": ["start", "pause", "resume", "cancel"]}}
+    form = {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv"], "default": "csv"}}
+    after = {"name": "after", "in": "query", "description": "The last number of the page before.", "schema": TEXT}
     listing = operation("All campaigns.", {200: ANY}, errors=ERRORS)
     return {
         "/api/v1/campaigns": {
@@ -32,13 +35,19 @@ def campaign_paths(operation: Callable[..., Schema]) -> Schema:
             "patch": operation("Change its rules.", {200: ANY}, errors=ERRORS, parameters=one, body=ANY),
         },
         "/api/v1/campaigns/{id}/results": {
-            "get": operation("What became of each number, as JSON or CSV.", {200: ANY}, errors=ERRORS, parameters=one),
+            "get": operation(
+                "What became of each number, as CSV or JSON.",
+                {200: ANY},
+                errors=ERRORS,
+                parameters=(*one, form),
+                kinds=("text/csv",),
+            ),
         },
         "/api/v1/campaigns/{id}/{verb}": {
             "post": operation("Start, pause, resume or cancel it.", {202: ANY}, errors=ERRORS, parameters=(*one, verb)),
         },
         "/api/v1/suppressions": {
-            "get": operation("Numbers that are never called.", {200: ANY}, errors=ERRORS),
+            "get": operation("Numbers that are never called.", {200: ANY}, errors=ERRORS, parameters=(after,)),
             "post": operation("Add numbers.", {200: ANY}, errors=ERRORS, body=ANY),
         },
         "/api/v1/suppressions/{number}": {
