@@ -70,27 +70,16 @@ class GrantOffice:
         return NewGrant(_fingerprint(token), account_id, datetime.now(UTC) + timedelta(seconds=LIFE_S + after_s))
 
     def remember(
-        self,
-        token: str,
-        *,
-        call_id: str,
-        carrier_call_id: str,
-        account_id: str,
-        stored: bool = False,
-        after_s: float = 0.0,
+        self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, stored: bool = False
     ) -> Known:
-        """Let ``token`` admit one media socket of this call within LIFE_S, here. ``stored``: the other instances know it.
-
-        ``after_s``: the carrier does something else first, for so long.
-        """
+        """Let ``token`` admit one media socket of this call within LIFE_S, here. ``stored``: the other instances know it."""
         now = time.monotonic()
         while self._known:  # the oldest expire first, but for those of a call on hold
             oldest = next(iter(self._known))
             if len(self._known) < MAX_KNOWN and self._known[oldest].expires >= now:
                 break
             del self._known[oldest]
-        expires = now + LIFE_S + after_s
-        known = self._known[_fingerprint(token)] = Known(call_id, carrier_call_id, account_id, expires, stored)
+        known = self._known[_fingerprint(token)] = Known(call_id, carrier_call_id, account_id, now + LIFE_S, stored)
         return known
 
     async def mint(
@@ -108,9 +97,8 @@ class GrantOffice:
         ``store`` False: the store is known to be away, and a caller is waiting. ``after_s``: the carrier does something
         else first, for so long.
         """
-        known = self.remember(
-            token, call_id=call_id, carrier_call_id=carrier_call_id, account_id=account_id, after_s=after_s
-        )
+        known = self.remember(token, call_id=call_id, carrier_call_id=carrier_call_id, account_id=account_id)
+        known.expires += after_s
         if not store:
             return
         new = self.prepared(token, account_id=account_id, after_s=after_s)
