@@ -57,6 +57,8 @@ class StreamChange:
         until = session.now + HOLD_S
         await self.between(session, waiting, seconds=HOLD_S)
         session.facts[HELD_UNTIL] = until
+        session.record.add_event("held", int(session.now * 1000))
+        self.saved(session.record)
 
     async def resume(self, session: CallSession) -> None:
         """End the hold now. Raises CarrierFailure: then the call is held as before."""
