@@ -17,6 +17,7 @@ from bridge.errors import StoreUnavailable
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession, Surroundings
 from bridge.runtime.switchboard import Limits, Switchboard
+from bridge.store.grants import NewGrant
 from bridge.web.answers import Answers
 from bridge.web.grants import GrantOffice
 from bridge.web.reception import Desk, Reception
@@ -67,14 +68,16 @@ class Store:
         if record.carrier_call_id:
             self.records[record.carrier_call_id] = record
 
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offer:
-        """The first one wins."""
+    async def offer(self, record: CallRecord, twiml: str | None = None, grant: NewGrant | None = None) -> Offer:
+        """The first one wins, and its grant is kept."""
         self._there()
         known = self.offers.get(record.carrier_call_id or "")
         if known is not None:
             return Offer(False, *known)
         self.offers[record.carrier_call_id or ""] = (record, twiml)
         self.keep(record)
+        if grant is not None:
+            self.grants[grant.token_hash] = (record.carrier_call_id or "", grant.account_id, record.call_id)
         return Offer(True, record, twiml)
 
     async def get(self, any_id: str) -> CallRecord | None:
