@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak prompts lock docs audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill prompts lock docs audit wheel clean
 
 setup: $(STAMP)
 
@@ -65,3 +65,6 @@ clean:
 fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3"
 	printf '%s\n' carrier agent webhook twiml | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(or $(SECONDS),60)
+
+kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL
+	KILL_PEOPLE=200 KILL_TIMES=10 $(BIN)/python -m pytest -q -s tests/outbound/test_kill.py

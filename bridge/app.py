@@ -57,6 +57,8 @@ from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
+LAST_QUESTIONS: Final = 40  # looks, LOOK_S apart: after the last call's end the carrier asks what follows it
+LOOK_S: Final = 0.05
 FLUSH_S: Final = 5.0
 
 log = structlog.get_logger("bridge.app")
@@ -385,3 +387,7 @@ class House:
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
+        for _ in range(LAST_QUESTIONS):
+            if self.reception is None or not self.reception.unasked:
+                break
+            await asyncio.sleep(LOOK_S)

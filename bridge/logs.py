@@ -11,14 +11,14 @@ are counted, and not sound.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
+import os
 import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO
 
 import structlog
 
@@ -42,28 +42,45 @@ QUIET: Final = (
 CHATTY: Final = ("uvicorn", "asyncio", "py.warnings")
 
 
+class Stream(Protocol):
+    """Where lines go."""
+
+    def isatty(self) -> bool:
+        """A person looks at it."""
+        ...
+
+    def write(self, text: str, /) -> object:
+        """Write; may take as long as it likes."""
+        ...
+
+    def flush(self) -> None:
+        """Hold nothing back."""
+        ...
+
+
 class Sink:
     """Lines on their way to a stream that may block. ``put`` never does."""
 
-    def __init__(self, stream: TextIO, *, limit: int = MAX_QUEUED) -> None:
+    def __init__(self, stream: Stream, *, limit: int = MAX_QUEUED) -> None:
         self.dropped = 0
         self._told = 0
         self._stream = stream
-        self._lines: queue.Queue[str | None] = queue.Queue(limit)
+        self._limit = limit
+        # Its put may be interrupted by a signal handler, or a finaliser, that logs: a Queue would wait for itself for ever.
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
         self._thread.start()
 
     def put(self, line: str) -> None:
         """Queue a line; drop and count it where the reader is too far behind."""
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
+        if self._lines.qsize() < self._limit:
+            self._lines.put(line)
+        else:
             self.dropped += 1
 
     def close(self, timeout: float) -> None:
         """Write what waits, for so many seconds at most."""
-        with contextlib.suppress(queue.Full):
-            self._lines.put(None, timeout=timeout)
+        self._lines.put(None)
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -79,6 +96,36 @@ class Sink:
             self._stream.flush()
         except (OSError, ValueError):  # nobody reads any more, or it is closed
             self.dropped += 1
+
+
+class Descriptor:
+    """Standard output without Python's buffer: a writer that is stuck in a pipe nobody reads would hold the buffer's lock,
+    and the interpreter aborts where it cannot take that lock at its end.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._number = stream.fileno()
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        """A person looks at it."""
+        return self._stream.isatty()
+
+    def write(self, text: str) -> None:
+        """All of it, however long that takes. Raises OSError."""
+        left = memoryview(text.encode(errors="backslashreplace"))
+        while left:
+            left = left[os.write(self._number, left) :]
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+def _standard_output() -> Stream:
+    try:
+        return Descriptor(sys.stdout)
+    except OSError:  # it has been replaced by something that is no file
+        return sys.stdout
 
 
 class RateLimit:
@@ -134,10 +181,10 @@ def configure(
     format: Format = "auto",  # noqa: A002 - as the configuration has it
     secrets: Iterable[Secret] = (),
     *,
-    stream: TextIO | None = None,
+    stream: Stream | None = None,
 ) -> Logging:
     """Send every log line of this process through one pipeline to ``stream`` (standard output). Call ``close`` at the end."""
-    stream = sys.stdout if stream is None else stream
+    stream = _standard_output() if stream is None else stream
     pretty = format == "pretty" or (format == "auto" and stream.isatty())
     sink, redactor = Sink(stream), Redactor(secrets)
     tail: list[Any] = [

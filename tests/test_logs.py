@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import os
+import sys
 import threading
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -164,3 +166,29 @@ def test_the_level_holds_and_everything_is_put_back(output: Output) -> None:
     assert output.getvalue().count("\n") == 1
     assert "yes" in output.getvalue()
     assert (root.level, list(root.handlers)) == before
+
+
+def test_a_signal_handler_may_log_while_a_line_is_logged() -> None:
+    """Whoever is interrupted while logging, at any point, and logs again, waits for nobody."""
+    output = io.StringIO()
+    sink = logs.Sink(output)
+    interruptions: list[str] = []
+
+    def interrupt(frame: types.FrameType, event: str, argument: object) -> None:
+        sys.setprofile(None)
+        interruptions.append(event)
+        sink.put("inner")
+        sys.setprofile(interrupt)
+
+    def write() -> None:
+        sys.setprofile(interrupt)
+        sink.put("outer")
+        sys.setprofile(None)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    sink.close(5)
+    assert len(interruptions) > 2
+    assert sorted(output.getvalue().split()) == ["inner"] * len(interruptions) + ["outer"]

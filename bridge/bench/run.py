@@ -19,6 +19,7 @@ from bridge.bench.figures import Figures, Way, quantile
 from bridge.bench.load import Load, cpu_now, loading
 from bridge.bench.process import Subject, cores, listen, subject, this_bridge
 from bridge.bench.track import Tally
+from bridge.store.database import Database
 
 WIDE: Final = AudioFormat(Encoding.PCM16, 16000)
 WIDER: Final = AudioFormat(Encoding.PCM16, 24000)
@@ -94,6 +95,10 @@ async def rig(
             listener = stack.enter_context(contextlib.closing(listen()))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             file = configuration(folder, url=url, agent=agent, token=token)
+            if command is None:  # as at every start but the first
+                database = Database(f"sqlite:///{folder}/calls.db")
+                await database.migrate()
+                await database.close()
             run = this_bridge(file) if command is None else command(file, agent)
             core = own[0] if own else None
             bridge = await stack.enter_async_context(subject(run, listener, core=core, log=folder / "bridge.log"))

@@ -14,6 +14,7 @@ from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import StoreUnavailable
 from bridge.store.database import Database
 from bridge.store.document import Snapshot, merge, restore, snapshot
+from bridge.store.grants import NewGrant
 from bridge.store.listing import Page, Wanted, list_calls
 from bridge.store.tables import ANNOUNCED, ANSWERS, CALLS, ERASED, GRANTS, OUTBOX, micros
 
@@ -50,14 +51,16 @@ class Calls:
         if self.announce is not None and records:
             await self.announce(connection, records)
 
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
+    async def offer(self, record: CallRecord, twiml: str | None = None, grant: NewGrant | None = None) -> Offered:
         """Take a call for this instance: of all who offer the same carrier call id, one wins, and the others get what the
-        winner answered. A call that we placed is there already; it is taken by the first who brings TwiML.
+        winner answered. A call that we placed is there already; it is taken by the first who brings TwiML. The winner's
+        ``grant`` for the stream is kept with it: a caller waits for both, and a second transaction costs as much again.
         """
         values = snapshot(record, written_by=record.instance).row() | {"twiml": twiml}
         insert = self._database.insert(CALLS).values(values).on_conflict_do_nothing().returning(CALLS.c.call_id)
         async with self._database.write() as connection:
             if (await connection.execute(insert)).first() is not None:
+                await self._keep(connection, grant, record)
                 await self._told(connection, [record])
                 return Offered(won=True, record=record, twiml=twiml)
             row = await _locked(connection, record.carrier_call_id) or await _locked(connection, record.call_id)
@@ -70,8 +73,13 @@ class Calls:
                 return Offered(won=own, record=stored, twiml=row.twiml)
             taken = merge(stored, record)
             await _replace(connection, taken, {"twiml": twiml})
+            await self._keep(connection, grant, taken)
             await self._told(connection, [taken])
             return Offered(won=True, record=taken, twiml=twiml)
+
+    async def _keep(self, connection: AsyncConnection, grant: NewGrant | None, record: CallRecord) -> None:
+        if grant is not None:
+            await connection.execute(self._database.insert(GRANTS).values(grant.row(record)).on_conflict_do_nothing())
 
     async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
         """The answer to ``/twilio/after`` with this counter: ``twiml``, or what was answered the first time."""

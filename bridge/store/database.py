@@ -30,6 +30,7 @@ TIME_LIMIT: Final = (
 )
 GRACE: Final = 0.25  # s beyond the limit for the driver to let go by itself
 REST: Final = 1.0  # s in which nothing is asked of a database that has just let somebody wait in vain
+CACHE: Final = "cache_size=-500"  # KiB of one connection: the system's own cache holds the file, once
 POOL: Final = 5  # connections of one process
 
 
@@ -206,7 +207,7 @@ def _tell_sqlite(engine: AsyncEngine, *, busy_ms: int) -> None:
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # or the driver begins transactions by itself, and never before DDL
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for pragma in (f"busy_timeout={busy_ms}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", CACHE):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

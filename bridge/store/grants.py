@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, update
 
+from bridge.call.record import CallRecord
 from bridge.store.database import Database
 from bridge.store.tables import GRANTS, micros
 
@@ -14,6 +16,25 @@ from bridge.store.tables import GRANTS, micros
 def fingerprint(token: str) -> str:
     """What is kept of a token: its SHA-256, 64 hex digits. (A token of 128 random bits needs no salt.)"""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewGrant:
+    """A grant that is minted together with what it belongs to, in one transaction."""
+
+    token_hash: str
+    account_id: str
+    expires_at: datetime
+
+    def row(self, record: CallRecord) -> dict[str, object]:
+        """For the table of grants."""
+        return {
+            "token_hash": self.token_hash,
+            "carrier_call_id": record.carrier_call_id or "",
+            "account_id": self.account_id,
+            "call_id": record.call_id,
+            "expires_us": micros(self.expires_at),
+        }
 
 
 class Grants:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bridge.call.record import CallRecord
+from bridge.store.grants import NewGrant
 
 
 class CallStore(Protocol):
     """Where all instances see the calls (``store.calls.Calls``)."""
 
-    async def offer(self, record: CallRecord, twiml: str | None = None) -> Offered:
-        """Take a call: of all who offer the same one, one wins."""
+    async def offer(self, record: CallRecord, twiml: str | None = None, grant: NewGrant | None = None) -> Offered:
+        """Take a call: of all who offer the same one, one wins, and its grant is kept."""
         ...
 
     async def get(self, any_id: str) -> CallRecord | None:

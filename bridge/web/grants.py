@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.errors import StoreUnavailable
+from bridge.store.grants import NewGrant
 from bridge.web.patience import Patience
 
 LIFE_S: Final = 60.0
@@ -64,6 +65,23 @@ class GrantOffice:
         """A fresh one."""
         return secrets.token_urlsafe(TOKEN_BYTES)
 
+    def prepared(self, token: str, *, account_id: str) -> NewGrant:
+        """What the store is to keep of ``token``, together with the call that it is for."""
+        return NewGrant(_fingerprint(token), account_id, datetime.now(UTC) + timedelta(seconds=LIFE_S))
+
+    def remember(
+        self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, stored: bool = False
+    ) -> Known:
+        """Let ``token`` admit one media socket of this call within LIFE_S, here. ``stored``: the other instances know it."""
+        now = time.monotonic()
+        while self._known:  # the oldest expire first
+            oldest = next(iter(self._known))
+            if len(self._known) < MAX_KNOWN and self._known[oldest].expires >= now:
+                break
+            del self._known[oldest]
+        known = self._known[_fingerprint(token)] = Known(call_id, carrier_call_id, account_id, now + LIFE_S, stored)
+        return known
+
     async def mint(
         self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, store: bool = True
     ) -> None:
@@ -71,20 +89,17 @@ class GrantOffice:
 
         ``store`` False: the store is known to be away, and a caller is waiting.
         """
-        name = _fingerprint(token)
-        now = time.monotonic()
-        while self._known:  # the oldest expire first
-            oldest = next(iter(self._known))
-            if len(self._known) < MAX_KNOWN and self._known[oldest].expires >= now:
-                break
-            del self._known[oldest]
-        known = self._known[name] = Known(call_id, carrier_call_id, account_id, now + LIFE_S)
+        known = self.remember(token, call_id=call_id, carrier_call_id=carrier_call_id, account_id=account_id)
         if not store:
             return
+        new = self.prepared(token, account_id=account_id)
         try:
-            expires = datetime.now(UTC) + timedelta(seconds=LIFE_S)
             kept = self._store.mint(
-                name, carrier_call_id=carrier_call_id, account_id=account_id, call_id=call_id, expires_at=expires
+                new.token_hash,
+                carrier_call_id=carrier_call_id,
+                account_id=account_id,
+                call_id=call_id,
+                expires_at=new.expires_at,
             )
             await self._patience.wait(kept, STORE_S)
             known.stored = True

@@ -11,7 +11,7 @@ import structlog
 
 from bridge.call import events as e
 from bridge.call.ports import PhoneStream
-from bridge.errors import ProtocolError
+from bridge.errors import ProtocolError, Reason
 from bridge.runtime.session import CallSession
 from bridge.runtime.sockets import MAX_PHONE_MESSAGE, Socket
 
@@ -114,7 +114,11 @@ class Waiting:
         try:
             events = self._stream.receive(message)
         except ProtocolError as error:
-            if getattr(error, "fatal", False):
+            opened: e.PhoneOpened | None = getattr(error, "opened", None)
+            if opened is not None:
+                self._opened = opened
+                self._door.look_up(self._end_call(opened, error.reason))
+            elif getattr(error, "fatal", False):
                 self._turn_away(str(error.reason))
             return
         for event in events:
@@ -141,6 +145,14 @@ class Waiting:
                 receiver.received(message)
             if self._end is not None:  # who hangs up this early has been here all the same
                 receiver.closed(*self._end)
+
+    async def _end_call(self, opened: e.PhoneOpened, reason: Reason) -> None:
+        """Nothing can be said over this stream: the carrier says the words, and whatever the line has for such a case."""
+        session = await self._rules.redeem(opened)
+        if session is not None:
+            session.handle(e.EndRequested(reason, then="fallback"))
+        if not self._gone:
+            self._turn_away("grant" if session is None else str(reason))
 
     def received_binary(self, size: int) -> None:
         """No carrier sends any."""

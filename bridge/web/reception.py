@@ -30,7 +30,7 @@ from bridge.web.transfers import Place, Transfers, reason_of, summary, transferr
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
-MAX_ENDED: Final = 200  # records, until the store has been told: moments
+MAX_ENDED: Final = 1000  # records: as many as may wait for a store that is away
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
 LOOK_S: Final = 0.05
@@ -81,6 +81,11 @@ class Reception:
         """The carrier knows that this call is over: it was told so, or told us."""
         return carrier_call_id in self._hung_up
 
+    @property
+    def unasked(self) -> bool:
+        """The carrier has still to ask what follows a call that is over. (Where it never does, it has lost track.)"""
+        return any(call_sid not in self._hung_up for call_sid in self._ended)
+
     # ------------------------------------------------------------ a new call
 
     async def voice(self, request: VoiceRequest, call_id: str = "") -> str:
@@ -109,7 +114,8 @@ class Reception:
         text = str(desk.answers.stream(token, 1))
         away = False
         try:
-            offered = await self._patience.wait(desk.calls.offer(record, text), STORE_S)
+            grant = desk.grants.prepared(token, account_id=desk.account_sid)
+            offered = await self._patience.wait(desk.calls.offer(record, text, grant), STORE_S)
             if not offered.won and offered.twiml is not None:
                 return offered.twiml
             record = offered.record if offered.won else record
@@ -120,7 +126,8 @@ class Reception:
         session.facts["line"] = line
         session.facts["counter"] = 1
         desk.switchboard.take(session)
-        await self._mint(session, token, store=not away)
+        whose = {"call_id": record.call_id, "carrier_call_id": request.call_sid, "account_id": desk.account_sid}
+        desk.grants.remember(token, **whose, stored=not away)
         return text
 
     def _session(self, record: CallRecord, line: Line, **more: Any) -> CallSession:

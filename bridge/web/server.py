@@ -8,7 +8,6 @@ is over. A second signal ends at once.
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 from types import FrameType
 from typing import Any, Final
@@ -95,11 +94,11 @@ class FrontServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal: the first one drains, the second one ends at once."""
         if self._drain is not None or not self.started:
-            log.warning("ending_at_once", signal=signal.Signals(sig).name)
             self.force_exit = True
             super().handle_exit(sig, frame)
             return
-        # A signal handler of Python runs between any two instructions: the loop must be woken from outside.
+        # A signal handler of Python runs between any two instructions, also within a lock: it takes none, so it logs
+        # nothing, and the loop must be woken from outside.
         self._loop.call_soon_threadsafe(self._begin_drain)
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
@@ -108,6 +107,12 @@ class FrontServer(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.on_started is not None and self.started:
             self.on_started(self)
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        """As uvicorn; says so where the drain was cut short."""
+        if self.force_exit:
+            log.warning("ending_at_once")
+        await super().shutdown(sockets=sockets)
 
     def _begin_drain(self) -> None:
         if self._drain is None:

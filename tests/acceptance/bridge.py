@@ -202,7 +202,12 @@ async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, text: str, *arguments: str, env: dict[str, str] | None = None, by_environment: bool = False
+    folder: Path,
+    text: str,
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    by_environment: bool = False,
+    cwd: Path | None = None,
 ) -> AsyncIterator[Bridge]:
     """``callbridge serve`` with this configuration, ready; ended by its own process id.
 
@@ -219,7 +224,7 @@ async def serving(
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bridge", "serve", *arguments),
-        cwd=folder,
+        cwd=cwd or folder,
         env=environment(**(env or {})),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -247,5 +252,5 @@ async def serving(
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), 5)
-        await asyncio.gather(*readers)
+                await asyncio.wait_for(asyncio.shield(process.wait()), 2)
+        await asyncio.wait_for(asyncio.gather(*readers), 10)

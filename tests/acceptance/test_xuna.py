@@ -316,6 +316,7 @@ async def test_a_lost_agent_is_replaced_in_the_call(serve: Serve, tmp_path: Path
             first = await server.session()
             await call.streaming()
             await first.say(0.5, text="One moment.")
+            await call.hears(0.2)
             await first.close(1011)
             second = await server.session()
             await second.say(0.5, text="Here I am again.")

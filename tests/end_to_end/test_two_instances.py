@@ -10,6 +10,7 @@ from bridge.app import House
 from tests.standins.twilio import Carrier, TwilioRest
 from tests.standins.xuna import Xuna
 from tests.support.house import PUBLIC, configuration, running
+from tests.support.scene import eventually
 
 
 @pytest.fixture
@@ -52,7 +53,11 @@ async def test_the_instance_with_the_socket_has_the_call(xuna: Xuna, carrier: Ca
     await call.hears(0.4)
     assert first.operations is not None
     await first.operations.take_commands()
-    await first.switchboard.drain(5.0)
+
+    async def let_go() -> bool:
+        return first.switchboard.active == 0
+
+    await eventually(let_go, "the first instance to let go of the call")
     assert [house.switchboard.active for house in houses] == [0, 1]
     (left,) = [session for session in sessions if not session.closed]
     assert "previous_transcript" not in left.variables

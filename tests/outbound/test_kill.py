@@ -21,8 +21,8 @@ from tests.standins.twilio import Carrier, Person, TwilioRest
 from tests.standins.xuna import Xuna
 from tests.support.house import ACCOUNT, API_KEY, PUBLIC, TOKEN
 
-PEOPLE = int(os.environ.get("KILL_PEOPLE", "200"))
-KILLS = int(os.environ.get("KILL_TIMES", "10"))
+PEOPLE = int(os.environ.get("KILL_PEOPLE", "60"))
+KILLS = int(os.environ.get("KILL_TIMES", "4"))
 RATE = float(os.environ.get("KILL_RATE", "5"))
 AT_ONCE = int(os.environ.get("KILL_AT_ONCE", "10"))
 TALK_S = float(os.environ.get("KILL_TALK", "0.5"))

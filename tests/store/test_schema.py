@@ -72,3 +72,14 @@ async def test_a_database_newer_than_the_code_is_refused(database: Database) -> 
         await connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"database_url: .*newer callbridge.*9999.*Start that version"):
         await database.migrate()
+
+
+def test_every_step_is_named_by_the_number_of_its_file() -> None:
+    """Whether a database is current is told from the files' names; alembic must read the same steps from within them."""
+    from alembic.script import ScriptDirectory
+
+    from bridge.store import schema
+
+    script = ScriptDirectory(str(schema.MIGRATIONS))
+    assert schema.steps() == [step.revision for step in reversed(list(script.walk_revisions()))]
+    assert schema.steps()[-1] == script.get_current_head()

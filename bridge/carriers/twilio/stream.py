@@ -46,6 +46,7 @@ class StreamRefused(ProtocolError):
 
     fatal: Final = True
     close_code: Final = 1008  # policy violation (RFC 6455 7.4.1)
+    opened: PhoneOpened | None = None  # who came with a sound that cannot be used: the call is known, and must end
 
 
 class _Media(msgspec.Struct, gc=False):
@@ -171,11 +172,13 @@ class TwilioStream:
                 "a second start names another stream, call or parameters", reason=Reason.CARRIER_PROTOCOL
             )
         if not _is_telephone(start.media_format):
-            raise StreamRefused(
+            refused = StreamRefused(
                 "the stream is not mu-law at 8000 Hz on one channel",
                 reason=Reason.BAD_MEDIA_FORMAT,
                 hint="Twilio sends audio/x-mulaw at 8000 Hz; check what stands between Twilio and the bridge.",
             )
+            refused.opened = told
+            raise refused
         self._opened = told
         self._live = told.stream_id
         sid = told.stream_id.encode()
