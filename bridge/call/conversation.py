@@ -164,7 +164,8 @@ def agent_problem(call: Call, event: e.AgentProblem, now: float) -> list[e.Order
     call.note("agent_problem", now, code=event.code)
     if call.connecting:
         return attempt_failed(call, Reason.AGENT_SESSION_ERROR, "the agent reported an error before it was ready", now)
-    call.problem = event
+    if event.code != 1000:  # an announced normal end, such as the agent's own longest duration, is no fault
+        call.problem = event
     return [e.Save()]
 
 

@@ -19,7 +19,7 @@ _SAID: Final = (
     ),
     (
         "wrong_number",
-        re.compile(r"\b(wrong (number|person)|no (one|body) (here )?(by|of|with) that name)\b", re.IGNORECASE),
+        re.compile(r"\b(wrong (number|person)|(no one|nobody) (here )?(by|of|with) that name)\b", re.IGNORECASE),
     ),
     (
         "rescheduled",

@@ -169,14 +169,15 @@ class Hops:
         ended, self._ended = self._ended, []
         work = [(taps.path, piece) for taps in [*self._taps.values(), *ended] if (piece := taps.take())]
         if work:
-            try:
-                await asyncio.to_thread(_append, work)
-            except OSError as error:
-                log.warning("hops_not_written", error=type(error).__name__)
+            # Not cancelled with us: what was taken is nowhere else, and no thread may have begun with it.
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, _append, work))
 
 
 def _append(work: list[tuple[Path, bytes]]) -> None:
     for path, piece in work:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-        with path.open("ab") as file:
-            file.write(piece)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            with path.open("ab") as file:
+                file.write(piece)
+        except OSError as error:
+            log.warning("hops_not_written", error=type(error).__name__)

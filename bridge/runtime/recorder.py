@@ -160,7 +160,14 @@ class Recorder:
             (reel, *reel.tape.take(loop.time() - reel.began, all_=reel in ended), reel in ended)
             for reel in [*self._reels.values(), *ended]
         ]
-        self.failed += await loop.run_in_executor(self._pool, _write, work)
+        writing = loop.run_in_executor(self._pool, _write, work)
+        writing.add_done_callback(self._written)
+        # Not cancelled with us: what was taken off the tapes is nowhere else, and the pool may not have begun with it.
+        await asyncio.shield(writing)
+
+    def _written(self, done: asyncio.Future[int]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.failed += done.result()
 
 
 def _write(work: list[tuple[Reel, bytes, bytes, bool]]) -> int:

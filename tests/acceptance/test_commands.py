@@ -151,7 +151,8 @@ async def test_records_are_listed_shown_exported_and_deleted(serve: Serve, tmp_p
         assert json.loads((await calls("list", "--json", "--status", "failed")).out)["calls"] == []
         assert record["call_id"] in (await calls("list")).out
         shown = json.loads((await calls("show", call.sid, "--json")).out)
-        assert shown == json.loads((await calls("show", record["call_id"], "--json")).out)
+        same = json.loads((await calls("show", record["call_id"], "--json")).out)
+        assert shown | {"analysis": None} == same | {"analysis": None}  # which the agent may give in between
         assert shown["outcome"] == {"side": "agent", "class": "success", "reason": "agent_hangup"}
         assert [turn["role"] for turn in shown["turns"]] == ["agent", "caller", "agent"]
         words = await calls("show", call.sid)

@@ -298,3 +298,12 @@ def test_late_news_of_an_agent_that_is_gone_changes_nothing() -> None:
     stage.tell(e.AgentClosed(1000))
     for event in (ready(), failed(), e.AgentClosed(1006), e.AgentAudio(QUIET * 160), e.AgentExpired("idle")):
         assert stage.tell(event) == []
+
+
+def test_an_announced_normal_end_is_no_loss() -> None:
+    """An error event with 1000 (the agent's own longest duration), then 1000: the agent has left."""
+    stage = Stage().connected()
+    stage.tell(e.AgentProblem("max_duration_exceeded", 1000))
+    stage.tell(e.AgentClosed(1000))
+    stage.until_over()
+    assert stage.reason is Reason.AGENT_HANGUP

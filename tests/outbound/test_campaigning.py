@@ -14,7 +14,6 @@ from bridge.outbound.numbers import Destinations
 from bridge.outbound.people import Reader
 from bridge.outbound.policy import Policy
 from bridge.outbound.rules import Defaults, read_rules
-from bridge.outbound.table import head, rows
 from bridge.settings.hours import Period
 from bridge.store.attempts import Attempt, Attempts
 from bridge.store.budget import Budget, Denied
@@ -228,12 +227,3 @@ async def test_nobody_is_in_two_calls_at_once(world: World) -> None:
     assert await world.campaigning.next(world.now) is None
     await world.end(first, Reason.AGENT_HANGUP)
     assert (await world.call()).to_number == first.to_number
-
-
-def test_no_cell_of_the_results_is_a_formula() -> None:
-    """What others wrote must not compute in a spreadsheet."""
-    target = Target(position=2, number="+12125550123", name='=HYPERLINK("http://x","y")', note="@SUM(1)\r\nx")
-    text = head() + rows([target])
-    cells = text.splitlines()[1]
-    assert cells.startswith("2,'+12125550123,\"'=HYPERLINK")
-    assert "'@SUM" in text

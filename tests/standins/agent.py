@@ -256,8 +256,16 @@ class AgentSession:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close in order."""
         self.closed_by = self.closed_by or "server"
+        writer = self.ws._writer
+        if self.closed or self.ws.closed or writer is None:
+            return
         with contextlib.suppress(ConnectionError, RuntimeError):
-            await self.ws.close(code=code, message=reason.encode())
+            # Not ws.close(): while somebody reads, that cuts TCP at once, and the reset takes our close frame along.
+            await writer.close(code, reason.encode())
+            try:
+                await self.pulse.until(lambda: self.closed, "the client to close", timeout=2)
+            except AssertionError:
+                await self.ws.close(code=code, message=reason.encode())
 
     def abort(self) -> None:
         """TCP RST."""

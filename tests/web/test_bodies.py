@@ -1,0 +1,28 @@
+"""Request bodies, read within bounds."""
+
+import pytest
+
+from bridge.web.bodies import BodyTooLarge, read_body
+from tests.web.asking import request
+
+
+async def test_a_body_is_read_whole() -> None:
+    """However it is cut; up to the limit."""
+    assert await read_body(request("POST", body=[b"ab", b"", b"cd"]), 4) == b"abcd"
+    assert await read_body(request("POST"), 0) == b""
+
+
+async def test_a_body_that_is_announced_too_large_is_not_read() -> None:
+    """Not a byte of it."""
+    asked = request("POST", body=[], headers={"Content-Length": "5"})
+    with pytest.raises(BodyTooLarge):
+        await read_body(asked, 4)
+
+
+async def test_a_body_that_grows_too_large_is_read_no_further() -> None:
+    """Whatever was announced: what comes counts."""
+    pieces = [b"abc", b"de", b"never read"]
+
+    for headers in ({}, {"Content-Length": "1"}, {"Content-Length": "x"}, {"Content-Length": "-1"}):
+        with pytest.raises(BodyTooLarge):
+            await read_body(request("POST", body=pieces, headers=headers), 4)

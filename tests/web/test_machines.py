@@ -1,0 +1,119 @@
+"""Who picked up."""
+
+import pytest
+
+from bridge.call.record import CallRecord, Direction, Status
+from bridge.carriers.twilio.webhooks import MachineResult
+from bridge.errors import CarrierFailure, Reason
+from bridge.web.machines import Machines, verdict
+from tests.web.desk import CALL, Office, kept
+
+WORDS = {"machine_detection": "leave_message", "voicemail_message": "Call us <back>."}
+
+
+class Carrier:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.redirected: list[str] = []
+        self.ended: list[str] = []
+        self.fails = False
+
+    async def redirect(self, call_id: str, *, twiml: str | None = None) -> None:
+        """Other TwiML."""
+        self.redirected.append(twiml or "")
+        if self.fails:
+            raise CarrierFailure("no")
+
+    async def end(self, call_id: str) -> None:
+        """Hung up."""
+        self.ended.append(call_id)
+
+
+def found(by: str) -> MachineResult:
+    """What the detection says."""
+    return MachineResult(call_sid=CALL, answered_by=by, duration_ms=2500)
+
+
+def machines(office: Office, carrier: Carrier) -> Machines:
+    """The callback."""
+    return Machines(office.board, office.store, carrier)
+
+
+async def test_a_person_is_noted_and_left_alone() -> None:
+    """The conversation goes on."""
+    async with Office() as office:
+        session, _ = await office.connected()
+        await machines(office, Carrier()).told(found("human"))
+        assert session.record.outcome is None
+        assert session.record.detail["answered_by"] == "human"
+        event = session.record.events[-1]
+        assert (event["type"], event["answered_by"], event["detection_ms"]) == ("answered_by", "human", 2500)
+
+
+@pytest.mark.parametrize(
+    ("by", "detail", "reason", "then"),
+    [
+        ("machine_end_beep", WORDS, Reason.MESSAGE_LEFT, "message"),
+        ("machine_start", WORDS, Reason.MACHINE_HANGUP, "hangup"),
+        ("fax", WORDS, Reason.MACHINE_HANGUP, "hangup"),
+        ("machine_end_beep", {}, Reason.MACHINE_HANGUP, "hangup"),
+        ("machine_end_beep", {**WORDS, "voicemail_message": ""}, Reason.MACHINE_HANGUP, "hangup"),
+        ("machine_end_beep", {**WORDS, "machine_detection": "hangup"}, Reason.MACHINE_HANGUP, "hangup"),
+    ],
+)
+async def test_a_machine_ends_the_agents_part(by: str, detail: dict[str, str], reason: Reason, then: str) -> None:
+    """A message is left where one was asked for and the beep was heard; else it is hung up."""
+    async with Office() as office:
+        session, _ = await office.connected()
+        session.record.detail.update(detail)
+        carrier = Carrier()
+        await machines(office, carrier).told(found(by))
+        assert session.record.outcome is reason
+        assert office.closings[-1].then == then
+        assert (carrier.redirected, carrier.ended) == ([], [])
+        assert verdict(session.record, found(by)) is reason
+
+
+def placed(office: Office, **more: object) -> CallRecord:
+    """A call of another instance."""
+    record = kept(direction=Direction.OUTBOUND, status=Status.IN_PROGRESS, instance="two", **more)
+    office.store.keep(record)
+    return record
+
+
+async def test_a_call_of_another_instance_is_ended_at_the_carrier() -> None:
+    """With its outcome in the store, which is there before the line is cut."""
+    async with Office() as office:
+        record, carrier = placed(office), Carrier()
+        await machines(office, carrier).told(found("fax"))
+        assert record.outcome is Reason.MACHINE_HANGUP
+        assert carrier.ended == [CALL]
+        assert record.detail["answered_by"] == "fax"
+
+
+async def test_a_message_is_left_for_another_instances_call_too() -> None:
+    """By other TwiML, with the words escaped; a carrier that refuses does not fail the callback."""
+    async with Office() as office:
+        record, carrier = placed(office, detail=dict(WORDS)), Carrier()
+        carrier.fails = True
+        await machines(office, carrier).told(found("machine_end_silence"))
+        assert record.outcome is Reason.MESSAGE_LEFT
+        assert "Call us &lt;back&gt;." in carrier.redirected[0]
+        assert carrier.ended == []
+
+
+async def test_nothing_is_done_to_an_ended_or_unknown_call_or_to_a_person() -> None:
+    """The carrier is not asked; other messages than the detection's are ignored."""
+    async with Office() as office:
+        carrier = Carrier()
+        subject = machines(office, carrier)
+        await subject.told(found("fax"))
+        record = placed(office)
+        await subject.told(found("human"))
+        assert record.outcome is None
+        record.status = Status.COMPLETED
+        await subject.told(found("fax"))
+        await subject.told("something else")
+        assert record.outcome is None
+        assert (carrier.redirected, carrier.ended) == ([], [])

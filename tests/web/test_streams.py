@@ -1,0 +1,108 @@
+"""A media stream replaced while the agent stays."""
+
+import pytest
+
+from bridge.call import events as e
+from bridge.errors import CarrierFailure
+from bridge.runtime.session import CallSession
+from bridge.web.answers import Answers
+from bridge.web.grants import GrantOffice
+from bridge.web.streams import StreamChange
+from tests.web.desk import ACCOUNT, CALL, Office, Phone, after, grant, opened
+
+
+class Carrier:
+    """Takes TwiML, and what it saw of the call at that moment."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.fails = False
+        self.session: CallSession | None = None
+        self.events: list[str] = []
+
+    async def __call__(self, call_id: str, *, twiml: str) -> None:
+        """Other TwiML for a live call."""
+        assert self.session is not None
+        self.events = [event["type"] for event in self.session.record.events]
+        if self.fails:
+            raise CarrierFailure("no")
+        self.told.append((call_id, twiml))
+
+
+async def begun(office: Office) -> tuple[CallSession, Phone, StreamChange, Carrier]:
+    """A call in progress, and what changes its stream."""
+    session, phone = await office.connected()
+    carrier = Carrier()
+    carrier.session = session
+    grants = GrantOffice(office.store)
+    change = StreamChange(ACCOUNT, Answers("https://bridge.example.com"), grants, carrier, office.saved.append)
+    return session, phone, change, carrier
+
+
+async def test_keys_are_pressed_and_then_the_call_streams_again() -> None:
+    """In this order, with a grant that is valid and the next counter; the record is saved with it."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.press(session, "12w#")
+        ((call, text),) = carrier.told
+        assert call == CALL
+        assert text.index('digits="12w#"') < text.index("<Stream")
+        assert "n=2" in text
+        assert session.record.detail["counter"] == 2
+        assert office.saved[-1] is session.record
+        assert await office.reception.redeem(opened(grant(text))) is session
+        await change.press(session, "1")
+        assert "n=3" in carrier.told[1][1]
+
+
+async def test_what_is_no_key_is_not_pressed() -> None:
+    """The carrier is not asked, the call goes on."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        with pytest.raises(ValueError, match="digits"):
+            await change.press(session, "<Hangup/>")
+        assert carrier.told == []
+        assert session.facts["counter"] == 1
+
+
+async def test_the_stream_is_promised_before_the_carrier_is_asked() -> None:
+    """Its stop comes while the request is under way, and is no hang-up."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.press(session, "1")
+        assert "stream_promised" in carrier.events
+        session.handle(e.PhoneClosed(orderly=True))
+        assert not session.machine.over
+
+
+async def test_a_carrier_that_refuses_leaves_the_old_stream_in_use() -> None:
+    """What is queued there is cleared (it is sent again), and the agent is heard as before."""
+    async with Office() as office:
+        session, phone, change, carrier = await begun(office)
+        carrier.fails = True
+        with pytest.raises(CarrierFailure):
+            await change.press(session, "1")
+        assert e.ClearAudio() in phone.sent
+        assert session.record.events[-1]["type"] == "stream_replaced"
+        assert session.record.outcome is None
+
+
+async def test_an_old_stream_that_has_gone_meanwhile_is_not_restored() -> None:
+    """The carrier did carry it out, and only its answer was lost: the new stream is waited for."""
+    async with Office() as office:
+        session, phone, change, carrier = await begun(office)
+        carrier.fails = True
+        session.phone_socket = None
+        with pytest.raises(CarrierFailure):
+            await change.press(session, "1")
+        assert phone.sent == []
+        assert session.record.events[-1]["type"] == "stream_promised"
+
+
+async def test_what_the_old_stream_asks_is_answered_once_more() -> None:
+    """An action with the old counter gets a stream: the caller is never left without."""
+    async with Office() as office:
+        session, _, change, _ = await begun(office)
+        await change.press(session, "1")
+        assert "<Stream" in await office.reception.after(after(), 2, dialled=False)
+        assert session.record.outcome is None

@@ -1,0 +1,235 @@
+"""Text messages to our lines."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from bridge.carriers.twilio.webhooks import InboundMessage
+from bridge.errors import AgentFailure, CarrierFailure, Reason, StoreUnavailable
+from bridge.web.texting import MAX_BODY, OPTED_OUT, TROUBLE, Means, Texting
+
+PERSON, LINE, OTHER = "+15550123456", "+15550100", "+15550101"
+HELP = "Call us for help."
+
+
+class World:
+    """Agents, carrier, list and events."""
+
+    def __init__(self, agents: dict[str, str] | None = None, *, per_hour: int = 30) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[str, str, str]] = []
+        self.forgotten: list[str] = []
+        self.events: list[tuple[str, dict[str, Any], str]] = []
+        self.out: set[str] = set()
+        self.answer: str | Exception = "Hi!"
+        self.refusal: CarrierFailure | None = None
+        self.away = False
+        self.now = 0.0
+        self.spawned: list[Coroutine[Any, Any, None]] = []
+        means = Means(
+            texts=self,  # type: ignore[arg-type]
+            agents={LINE: "support"} if agents is None else agents,
+            lines=lambda: {LINE: 1, OTHER: 1},
+            suppressed=self,
+            send=self._send,
+            tell=self._tell,
+            spawn=lambda work, name: self.spawned.append(work),
+            help_text=HELP,
+            per_hour=per_hour,
+        )
+        self.texting = Texting(means, clock=lambda: self.now)
+        self.count = 0
+
+    async def ask(self, key: str, agent: str, text: str, *, person: str, line: str, metadata: Any) -> str:
+        """Of the conversations."""
+        assert (person, line, metadata) == (PERSON, line, {"channel": "sms"})
+        self.asked.append((key, agent, text))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def forget(self, key: str) -> None:
+        """Of the conversations."""
+        self.forgotten.append(key)
+
+    async def add(self, numbers: Any, **more: Any) -> int:
+        """Of the list."""
+        self.out |= set(numbers)
+        return 1
+
+    async def has(self, number: str) -> bool:
+        """Of the list."""
+        return number in self.out
+
+    async def remove(self, number: str) -> bool:
+        """Of the list."""
+        self.out.discard(number)
+        return True
+
+    async def _send(self, to: str, from_: str, *, body: str) -> None:
+        self.sent.append((to, from_, body))
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def _tell(self, kind: str, data: dict[str, Any], *, lane: str, identity: str) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.events.append((kind, data, identity))
+
+    async def says(self, body: str, *, person: str = PERSON, line: str = LINE, opt_out: str = "") -> list[str]:
+        """A message, a minute after the one before: what was replied."""
+        self.now += 60
+        self.count += 1
+        before = len(self.sent)
+        sid = f"SM{self.count}"
+        await self.texting.answer(
+            InboundMessage(message_sid=sid, sender=person, receiver=line, body=body, opt_out=opt_out)
+        )
+        return [each[2] for each in self.sent[before:]]
+
+
+async def test_a_message_is_answered_by_the_lines_agent() -> None:
+    """From the line to the person, in one conversation for the two; the event is told."""
+    world = World()
+    assert await world.says("Hello") == ["Hi!"]
+    assert world.sent == [(PERSON, LINE, "Hi!")]
+    assert world.asked == [(f"sms:{PERSON}:{LINE}", "support", "Hello")]
+    data = {"from": PERSON, "to": LINE, "text": "Hello", "message_id": "SM1"}
+    assert world.events == [("message.received", data, "SM1")]
+
+
+async def test_a_line_without_an_agent_is_told_of_and_not_answered() -> None:
+    """One for all lines takes the others."""
+    assert await World().says("Hello", line=OTHER) == []
+    assert await World({"*": "any"}).says("Hello", line=OTHER) == ["Hi!"]
+
+
+@pytest.mark.parametrize("word", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "opt-out", "quit", "cancel!"])
+async def test_who_says_stop_is_never_answered_again(word: str) -> None:
+    """On the list, the conversation forgotten, no words of ours; until START."""
+    world = World()
+    assert await world.says(word) == []
+    assert world.out == {PERSON}
+    assert world.forgotten == [f"sms:{PERSON}:{LINE}"]
+    assert await world.says("Hello") == []
+    assert await world.says("start") == []
+    assert world.out == set()
+    assert await world.says("Hello") == ["Hi!"]
+
+
+async def test_the_carriers_own_opt_out_counts_like_the_word() -> None:
+    """In whatever language the person wrote."""
+    world = World()
+    assert await world.says("ARRÊT", opt_out="STOP") == []
+    assert world.out == {PERSON}
+    await world.says("OUI", opt_out="START")
+    assert world.out == set()
+
+
+async def test_a_sentence_with_the_word_is_no_stop() -> None:
+    """Only the word by itself."""
+    world = World()
+    assert await world.says("Please stop the delivery") == ["Hi!"]
+    assert world.out == set()
+
+
+async def test_help_is_answered_by_the_house_once() -> None:
+    """Not by the agent, nor where the carrier has answered already."""
+    world = World()
+    assert await world.says("Help") == [HELP]
+    assert await world.says("AIDE", opt_out="HELP") == []
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("sender", ["12345", OTHER, LINE, "whatsapp:+15550123456"])
+async def test_machines_and_our_own_lines_are_not_answered(sender: str) -> None:
+    """Two machines would text each other for ever; even their STOP is nobody's."""
+    world = World()
+    assert await world.says("Hello", person=sender) == []
+    assert await world.says("STOP", person=sender) == []
+    assert (world.asked, world.out) == ([], set())
+
+
+async def test_an_empty_message_is_not_answered() -> None:
+    """A picture without words, say."""
+    assert await World().says("  ") == []
+
+
+async def test_so_many_messages_an_hour_and_no_more() -> None:
+    """The rest is told of, not answered; in the next hour it goes on."""
+    world = World(per_hour=2)
+    assert [await world.says(f"{n}") for n in range(3)] == [["Hi!"], ["Hi!"], []]
+    assert len(world.events) == 3
+    world.now += 3600
+    assert await world.says("again") == ["Hi!"]
+
+
+async def test_an_agent_that_fails_is_excused() -> None:
+    """The person is not left without an answer."""
+    world = World()
+    world.answer = AgentFailure("no", reason=Reason.AGENT_TIMEOUT)
+    assert await world.says("Hello") == [TROUBLE]
+
+
+async def test_an_agent_with_nothing_to_say_sends_nothing() -> None:
+    """No empty message goes out, and a long one is cut to what the carrier takes."""
+    world = World()
+    world.answer = ""
+    assert await world.says("Hello") == []
+    world.answer = "x" * 5000
+    assert await world.says("y" * 5000) == ["x" * MAX_BODY]
+    assert len(world.asked[-1][2]) == MAX_BODY
+
+
+async def test_a_carrier_that_knows_of_an_opt_out_is_believed() -> None:
+    """Any other refusal puts nobody on the list; neither is raised."""
+    world = World()
+    world.refusal = CarrierFailure("no", code=30007)
+    await world.says("Hello")
+    assert world.out == set()
+    world.refusal = CarrierFailure("no", code=OPTED_OUT)
+    await world.says("Hello again")
+    assert world.out == {PERSON}
+
+
+async def test_a_store_that_is_away_costs_the_event_and_not_the_answer() -> None:
+    """The person is answered."""
+    world = World()
+    world.away = True
+    assert await world.says("Hello") == ["Hi!"]
+
+
+async def test_a_message_that_comes_twice_is_answered_once() -> None:
+    """By its own id; the hook returns before anything was asked."""
+    world = World()
+    message = InboundMessage(message_sid="SM9", sender=PERSON, receiver=LINE, body="Hello")
+    await world.texting.received(message)
+    await world.texting.received(message)
+    assert world.asked == []
+    assert len(world.spawned) == 1
+    await world.spawned[0]
+    assert len(world.sent) == 1
+
+
+async def test_a_stop_is_not_overtaken() -> None:
+    """What the same person wrote after it is judged after it, however slow the list is."""
+    world = World()
+    go = asyncio.Event()
+    add = world.add
+
+    async def slow(numbers: Any, **more: Any) -> int:
+        await go.wait()
+        return await add(numbers, **more)
+
+    world.add = slow  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.says("STOP"))
+        await asyncio.sleep(0)
+        second = group.create_task(world.says("Hello"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go.set()
+    assert second.result() == []
+    assert world.asked == []
