@@ -175,7 +175,7 @@ def _row(body: dict[str, Any]) -> list[str]:
 def _safe(value: object) -> str:
     """A spreadsheet takes =, +, - and @ at the start of a cell for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+    return f"'{text}" if text[:1] in "=+-@\t\r\n" and text else text
 
 
 async def _delete(args: argparse.Namespace, calls: Calls, settings: Settings) -> int:
