@@ -57,7 +57,9 @@ from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
-LAST_QUESTIONS: Final = 40  # looks, LOOK_S apart: after the last call's end the carrier asks what follows it
+LAST_QUESTIONS: Final = (
+    16  # looks, LOOK_S apart: the carrier asks what follows the last call; exit is within a second of it
+)
 LOOK_S: Final = 0.05
 FLUSH_S: Final = 5.0
 

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import queue
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterable, MutableMapping
@@ -115,7 +116,10 @@ class Descriptor:
         """All of it, however long that takes. Raises OSError."""
         left = memoryview(text.encode(errors="backslashreplace"))
         while left:
-            left = left[os.write(self._number, left) :]
+            try:
+                left = left[os.write(self._number, left) :]
+            except BlockingIOError:  # whoever shares it with us has made it non-blocking
+                select.select([], [self._number], [])
 
     def flush(self) -> None:
         """Nothing is kept back."""

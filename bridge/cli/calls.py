@@ -175,7 +175,7 @@ def _row(body: dict[str, Any]) -> list[str]:
 def _safe(value: object) -> str:
     """A spreadsheet takes =, +, - and @ at the start of a cell for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
+    return f"'{text}" if text[:1] in "=+-@\t\r\n" and text else text
 
 
 async def _delete(args: argparse.Namespace, calls: Calls, settings: Settings) -> int:
@@ -183,12 +183,15 @@ async def _delete(args: argparse.Namespace, calls: Calls, settings: Settings) ->
     if record is None:
         print(f"There is no call {args.id}.", file=sys.stderr)
         return 1
+    if not record.status.terminal:  # before the agent is asked to forget it
+        print("The call is still live: end it first.", file=sys.stderr)
+        return 1
     if args.agent_too and record.agent_conversation_id:
         from bridge.assembly.agents import forget_conversation
 
         print(await forget_conversation(settings, record))
     if await calls.delete(args.id) is None:
-        print("The call is still live: end it first.", file=sys.stderr)
+        print("Somebody else has deleted it meanwhile.", file=sys.stderr)
         return 1
     print("deleted")
     return 0

@@ -22,6 +22,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
+from bridge.runtime.lastwords import LastWords, close_code, last_words, unread
 
 MAX_PHONE_MESSAGE: Final = 64 * 1024  # bytes; a media message has some 400
 MAX_AGENT_MESSAGE: Final = 1024 * 1024  # bytes; 5 s of PCM16 at 48 kHz are 640 kB in base64
@@ -227,18 +228,19 @@ class Socket(picows.WSListener):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._epilogue = asyncio.get_running_loop().create_task(_settle(transport), name="socket epilogue")
+        code = close_code(transport.close_handshake)
+        if code == 1006 and transport.is_client_side and not transport.is_secure and not self._parts:
+            code = self._hear_out(transport)
         if self.receiver is not None:
-            self.receiver.closed(_close_code(transport.close_handshake), self._failure)
+            self.receiver.closed(code, self._failure)
 
-
-def _close_code(handshake: Any) -> int:
-    """Why it ended: what the peer said; where we refused its messages first, what we said, whatever it answered to that."""
-    if handshake is None:
-        return 1006
-    sent, received = handshake.sent, handshake.recv
-    if sent is not None and not handshake.recv_then_sent and int(sent.code.value) != 1000:
-        return int(sent.code.value)
-    return 1006 if received is None else (int(received.code.value) or 1005)
+    def _hear_out(self, transport: Any) -> int:
+        """The peer cut the connection: what had arrived by then was said before."""
+        connection = transport.underlying_transport.get_extra_info("socket")
+        words = last_words(unread(connection)) if connection is not None else LastWords()
+        for message in words.messages:
+            self._deliver(message, text=True)
+        return 1006 if words.code is None else words.code
 
 
 async def _settle(transport: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of live calls from outside: hang up, transfer, press keys. Here, or on the instance that has the call."""
+"""What is asked of live calls from outside: hang up, transfer, press keys, hold. Here, or on the instance that has the call."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from bridge.web.streams import StreamChange
 HANGUP: Final = "hangup"
 TRANSFER: Final = "transfer"
 DIGITS: Final = "digits"
+HOLD: Final = "hold"
+RESUME: Final = "resume"
 SUPERSEDED: Final = "superseded"
 
 Verb = Callable[[CallSession, Mapping[str, Any]], Awaitable[None]]
@@ -71,6 +73,8 @@ class CallControl:
             HANGUP: self._hang_up,
             TRANSFER: self._transfer,
             DIGITS: self._digits,
+            HOLD: self._hold,
+            RESUME: self._resume,
             SUPERSEDED: self._superseded,
         }
         self._ways = ways
@@ -123,12 +127,32 @@ class CallControl:
     async def _transfer(self, session: CallSession, args: Mapping[str, Any]) -> None:
         if session.record.started_at is None:
             raise NotNow("The call has not been connected yet.")
+        if self._ways.streams.held(session):  # the stream leads to the person, and not only when the hold ends
+            await self._ways.streams.resume(session)
         session.handle(e.TransferRequested(str(args["to"]), Reason.TRANSFERRED))
 
     async def _digits(self, session: CallSession, args: Mapping[str, Any]) -> None:
-        if session.phone_socket is None or session.record.carrier_call_id is None:
-            raise NotNow("The call has no media stream at this moment.")
+        self._needs_stream(session)
         await self._ways.streams.press(session, str(args["digits"]))
+
+    async def _hold(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        self._needs_stream(session)
+        await self._ways.streams.hold(session)
+
+    async def _resume(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        if not self._ways.streams.held(session):
+            raise NotNow("The call is not held.")
+        await self._ways.streams.resume(session)
+
+    def _needs_stream(self, session: CallSession) -> None:
+        """The old socket may still be there while another stream is on its way."""
+        if (
+            session.phone_socket is None
+            or session.record.carrier_call_id is None
+            or session.record.carrier != "twilio"
+            or self._ways.streams.away(session)
+        ):
+            raise NotNow("The call has no media stream of the carrier at this moment.")
 
     async def _superseded(self, session: CallSession, args: Mapping[str, Any]) -> None:
         session.handle(e.Superseded())

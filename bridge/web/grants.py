@@ -65,16 +65,16 @@ class GrantOffice:
         """A fresh one."""
         return secrets.token_urlsafe(TOKEN_BYTES)
 
-    def prepared(self, token: str, *, account_id: str) -> NewGrant:
+    def prepared(self, token: str, *, account_id: str, after_s: float = 0.0) -> NewGrant:
         """What the store is to keep of ``token``, together with the call that it is for."""
-        return NewGrant(_fingerprint(token), account_id, datetime.now(UTC) + timedelta(seconds=LIFE_S))
+        return NewGrant(_fingerprint(token), account_id, datetime.now(UTC) + timedelta(seconds=LIFE_S + after_s))
 
     def remember(
         self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, stored: bool = False
     ) -> Known:
         """Let ``token`` admit one media socket of this call within LIFE_S, here. ``stored``: the other instances know it."""
         now = time.monotonic()
-        while self._known:  # the oldest expire first
+        while self._known:  # the oldest expire first, but for those of a call on hold
             oldest = next(iter(self._known))
             if len(self._known) < MAX_KNOWN and self._known[oldest].expires >= now:
                 break
@@ -83,16 +83,25 @@ class GrantOffice:
         return known
 
     async def mint(
-        self, token: str, *, call_id: str, carrier_call_id: str, account_id: str, store: bool = True
+        self,
+        token: str,
+        *,
+        call_id: str,
+        carrier_call_id: str,
+        account_id: str,
+        store: bool = True,
+        after_s: float = 0.0,
     ) -> None:
         """Let ``token`` admit one media socket of this call within LIFE_S. Never raises: memory is enough for a start.
 
-        ``store`` False: the store is known to be away, and a caller is waiting.
+        ``store`` False: the store is known to be away, and a caller is waiting. ``after_s``: the carrier does something
+        else first, for so long.
         """
         known = self.remember(token, call_id=call_id, carrier_call_id=carrier_call_id, account_id=account_id)
+        known.expires += after_s
         if not store:
             return
-        new = self.prepared(token, account_id=account_id)
+        new = self.prepared(token, account_id=account_id, after_s=after_s)
         try:
             kept = self._store.mint(
                 new.token_hash,

@@ -229,6 +229,17 @@ def _paths() -> Schema:
                 "Press keys for the far end.", accepted, errors=(400, 415, *changing), parameters=acting, body=press
             ),
         },
+        "/api/v1/calls/{id}/hold": {
+            "post": operation(
+                "Let the caller wait, two minutes at most; the agent stays.",
+                accepted,
+                errors=changing,
+                parameters=acting,
+            ),
+        },
+        "/api/v1/calls/{id}/resume": {
+            "post": operation("End the hold.", accepted, errors=changing, parameters=acting),
+        },
         "/api/v1/calls/{id}/recording": {
             "get": operation(
                 "The recording, as FLAC or Ogg Opus.",

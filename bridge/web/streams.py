@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from bridge.audio.formats import TELEPHONE
 from bridge.call import events as e
 from bridge.call.record import CallRecord
+from bridge.call.state import Leg
 from bridge.carriers.twilio.webhooks import twiml
 from bridge.carriers.twilio.webhooks.twiml import Twiml
 from bridge.errors import CarrierFailure
@@ -18,6 +19,12 @@ from bridge.web.grants import GrantOffice
 
 PATIENCE_S: Final = 15.0  # the agent waits so long for the new stream, beyond what the carrier does before
 KEY_S: Final = 0.5  # the most that one key takes; w is a pause of as much
+HOLD_WORDS: Final = "Please hold the line."
+SILENCE_S: Final = 28  # between the words, so that nobody takes the line for dead
+WORDS_S: Final = 2.0  # about what they take to say
+HOLD_ROUNDS: Final = 4
+HOLD_S: Final = HOLD_ROUNDS * (SILENCE_S + WORDS_S)  # then a call that was forgotten comes back by itself
+HELD_UNTIL: Final = "held_until"  # a fact of the session, on its own clock
 
 
 class Redirect(Protocol):
@@ -42,11 +49,43 @@ class StreamChange:
         """Press keys on the far end's menu. Raises CarrierFailure; ValueError for what are no keys."""
         await self.between(session, twiml.play_digits(digits), seconds=len(digits) * KEY_S)
 
+    async def hold(self, session: CallSession) -> None:
+        """Let the caller wait, HOLD_S at most; then the call streams again by itself. Raises CarrierFailure."""
+        waiting = Twiml()
+        for _ in range(HOLD_ROUNDS):
+            waiting += twiml.say(HOLD_WORDS) + twiml.pause(SILENCE_S)
+        until = session.now + HOLD_S
+        await self.between(session, waiting, seconds=HOLD_S)
+        session.facts[HELD_UNTIL] = until
+        session.record.add_event("held", int(session.now * 1000))
+        self.saved(session.record)
+
+    async def resume(self, session: CallSession) -> None:
+        """End the hold now. Raises CarrierFailure: then the call is held as before."""
+        until = session.facts.pop(HELD_UNTIL, 0.0)
+        try:
+            await self.between(session, Twiml(), seconds=0.0)
+        except CarrierFailure:
+            # The agent would be let go after the short wait for the stream that was asked for in vain.
+            left = max(until - session.now, 0.0)
+            if self.away(session):
+                session.facts[HELD_UNTIL] = until
+                session.handle(e.StreamPromised(PATIENCE_S + left))
+            raise
+
+    def held(self, session: CallSession) -> bool:
+        """The caller waits, and has not come back by itself."""
+        return self.away(session) and session.now < session.facts.get(HELD_UNTIL, 0.0)
+
+    def away(self, session: CallSession) -> bool:
+        """The stream is being replaced."""
+        return session.machine.call.phone is Leg.AWAY
+
     async def between(self, session: CallSession, first: Twiml, *, seconds: float) -> None:
         """Let the carrier do ``first``, which takes so many seconds, then stream again. The agent keeps its session, and
         what it said meanwhile, or what was not played before, is heard afterwards. Raises CarrierFailure.
         """
-        record = session.record
+        record, streaming = session.record, not self.away(session)
         carrier_call_id = record.carrier_call_id or ""
         # The counter moves at once: an answer that is asked for with the old one belongs to the stream that goes.
         counter = int(session.facts.get("counter", 1)) + 1
@@ -54,14 +93,19 @@ class StreamChange:
         token = self.grants.token()
         text = str(first + self.answers.stream(token, counter))
         await self.grants.mint(
-            token, call_id=record.call_id, carrier_call_id=carrier_call_id, account_id=self.account_id
+            token,
+            call_id=record.call_id,
+            carrier_call_id=carrier_call_id,
+            account_id=self.account_id,
+            after_s=seconds,
         )
         # Before the request: the stream's stop comes while it is under way, and must not be taken for a hang-up.
         session.handle(e.StreamPromised(PATIENCE_S + seconds))
         try:
             await self.redirect(carrier_call_id, twiml=text)
         except CarrierFailure:
-            self._restore(session)
+            if streaming:
+                self._restore(session)
             raise
         self.saved(record)
 

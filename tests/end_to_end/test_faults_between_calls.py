@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.errors import Class, Reason
 from bridge.logs import QUIET
+from bridge.web import server
 from tests.end_to_end.conftest import Logs
 from tests.standins import sound
 from tests.standins.twilio.call import PhoneCall
@@ -104,6 +106,32 @@ async def test_s5_the_other_calls_keep_their_sound(harm: Harm, tmp_path: Path, l
             assert sound.fit_sine(heard, 700 + 300 * number, 8000).snr_db > 30
             await call.hang_up()
             assert (await cast.record(call)).outcome is Reason.CALLER_HANGUP
+
+
+async def test_r16_slow_heads_are_closed_and_harm_no_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred upgrades that never end their head: the call is heard, a new one is taken, and all of them are closed."""
+    monkeypatch.setattr(server, "HEAD_S", 0.8)
+    async with scene(tmp_path) as cast:
+        call, session = await cast.talking()
+        await session.say(1.5, frequency=997)
+        slow = [await asyncio.open_connection("127.0.0.1", cast.house.port) for _ in range(200)]
+        for letter in b"GET /twilio":
+            for _, writer in slow:
+                writer.write(bytes([letter]))
+        began = time.monotonic()
+        second = await cast.carrier.call(from_="+15550123499")
+        assert time.monotonic() - began < 1.0
+        await cast.xuna.session()
+        await second.streaming()
+        async with asyncio.timeout(5):
+            for reader, writer in slow:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+        await call.hears(1.3)
+        await call.silent_for(0.15)
+        assert call.stream is not None
+        assert [length for _, length in call.stream.playout.spans] == [pytest.approx(12_000, abs=4)]
 
 
 async def test_t40_every_agent_and_every_caller_hears_its_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -119,6 +120,11 @@ async def test_f47_without_files_live_calls_go_on(xuna: Xuna, tmp_path: Path) ->
         for _ in range(60):
             with contextlib.suppress(OSError):
                 crowd.append(await asyncio.open_connection("127.0.0.1", bridge.port))
+
+        async def exhausted() -> bool:
+            return highest_file(pid) == open_now + 3
+
+        await eventually(exhausted, "the last descriptor to be taken")
         before = cpu_seconds(pid)
         began = time.monotonic()
         await session.say(1.5, frequency=997)
@@ -184,6 +190,25 @@ async def test_f50_a_log_that_nobody_reads_disturbs_no_call(xuna: Xuna, tmp_path
     finally:
         os.close(out)
         os.close(into)
+
+
+async def test_f50_a_log_shared_with_somebody_who_does_not_wait_loses_nothing() -> None:
+    """Standard output was made non-blocking by another process, and is full for a while: every line comes whole."""
+    out, into = full_pipe()
+    os.set_blocking(into, False)
+    with open(into, "w") as stream, open(out, "rb") as reader:  # noqa: PTH123, ASYNC230 - descriptors, not files
+        made = logging_.configure("info", "json", stream=logging_.Descriptor(stream))
+        for number in range(100):
+            structlog.get_logger("bridge.test").info("line", number=number, padding="x" * 2000)
+        closing = asyncio.create_task(asyncio.to_thread(made.close, 5.0))
+        found: list[int] = []
+        while len(found) < 100:
+            line = await asyncio.wait_for(asyncio.to_thread(reader.readline), 5)
+            if line.strip():
+                found.append(json.loads(line)["number"])
+        await closing
+        assert found == list(range(100))
+        assert made.dropped == 0
 
 
 async def in_one_piece(call: PhoneCall, seconds: float) -> None:

@@ -9,7 +9,7 @@ from bridge.call import events as e
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import CarrierFailure, Reason
 from bridge.store.commands import Command
-from bridge.web.control import DIGITS, HANGUP, SUPERSEDED, TRANSFER, CallControl, NoSuchCall, NotNow, Ways
+from bridge.web.control import DIGITS, HANGUP, HOLD, RESUME, SUPERSEDED, TRANSFER, CallControl, NoSuchCall, NotNow, Ways
 from tests.web.desk import CALL, Office, kept, voice
 
 
@@ -25,6 +25,8 @@ class World:
         self.cancelled: list[str] = []
         self.rings = True
         self.pressed: list[str] = []
+        self.changes: list[str] = []
+        self.replaced = False
         self.fails = False
         self.control = CallControl(
             Ways("one", self.office.board, self.office.store, self, self, self, self.alive, self)  # type: ignore[arg-type]
@@ -56,6 +58,24 @@ class World:
     async def press(self, session: Any, digits: str) -> None:
         """Of the streams."""
         self.pressed.append(digits)
+
+    async def hold(self, session: Any) -> None:
+        """Of the streams."""
+        self.changes.append("hold")
+        self.replaced = True
+
+    async def resume(self, session: Any) -> None:
+        """Of the streams."""
+        self.changes.append("resume")
+        self.replaced = False
+
+    def held(self, session: Any) -> bool:
+        """Of the streams."""
+        return self.replaced
+
+    def away(self, session: Any) -> bool:
+        """Of the streams."""
+        return self.replaced
 
 
 @pytest.fixture
@@ -102,6 +122,40 @@ async def test_keys_need_a_stream(world: World) -> None:
     assert world.pressed == ["12#"]
 
 
+async def test_a_call_is_held_once_and_resumed_once(world: World) -> None:
+    """What is held already, or not held, is said so; a held call takes no keys."""
+    await world.office.connected()
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, RESUME)
+    await world.control.order(CALL, HOLD)
+    for verb, args in ((HOLD, {}), (DIGITS, {"digits": "1"})):
+        with pytest.raises(NotNow):
+            await world.control.order(CALL, verb, args)
+    await world.control.order(CALL, RESUME)
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, RESUME)
+    assert world.changes == ["hold", "resume"]
+    assert world.pressed == []
+
+
+async def test_a_held_call_is_resumed_to_be_transferred(world: World) -> None:
+    """The person is dialled now, and not when the hold is over."""
+    session, _ = await world.office.connected()
+    await world.control.order(CALL, HOLD)
+    await world.control.order(CALL, TRANSFER, {"to": "desk"})
+    assert world.changes == ["hold", "resume"]
+    assert session.record.detail["target"] == "desk"
+
+
+async def test_a_call_of_another_carrier_cannot_be_held(world: World) -> None:
+    """The softphone knows no TwiML; nothing is asked of anybody."""
+    session, _ = await world.office.connected()
+    session.record.carrier = "softphone"
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, HOLD)
+    assert world.changes == []
+
+
 async def test_an_unknown_or_ended_call_is_told_so(world: World) -> None:
     """Two different errors; nothing is asked of the carrier."""
     with pytest.raises(NoSuchCall):
@@ -127,6 +181,9 @@ async def test_a_call_of_another_instance_is_asked_for_there(world: World) -> No
     world.office.store.keep(record)
     assert await world.control.order(CALL, DIGITS, {"digits": "1"}) is record
     assert world.put_ == [(Command("call_kept", DIGITS, {"digits": "1"}), "two")]
+    await world.control.order(CALL, HOLD)
+    await world.control.order(CALL, RESUME)
+    assert [(command.verb, there) for command, there in world.put_[1:]] == [("hold", "two"), ("resume", "two")]
     assert (world.ended, world.cancelled) == ([], [])
 
 

@@ -121,6 +121,36 @@ async def test_a_live_call_is_seen_and_hung_up(house: House) -> None:
 
 @needs_chromium
 @pytest.mark.browser
+async def test_a_call_is_shown_on_hold_and_can_be_resumed(house: House) -> None:
+    """Of the two buttons the one that can be used is there, on both pages, as the call changes; a refusal is shown."""
+    live = record(199, status=Status.IN_PROGRESS, outcome=None, ended_at=None, carrier_call_id="CA199")
+    await house.calls.save(live)
+    shown = "[...document.querySelectorAll('form[data-held]')].filter((each) => each.offsetParent)"
+    seen = shown + ".map((each) => each.innerText).join()"
+    async with chromium() as browser:
+        context = await browser.new_context()
+        page, one = await context.new_page(), await context.new_page()
+        base = await log_in(page, house)
+        await one.goto(f"{base}/calls/{live.call_id}")
+        for each in (page, one):
+            await until(each, f"{seen} === 'Hold'")
+        live.add_event("held", 6000)
+        for each in (page, one):
+            await told(each, house, live, f"{seen} === 'Resume'")
+        assert "on hold" in await page.inner_text("#calls tr")
+        await house.calls.save(live)
+        await page.reload()
+        assert await page.evaluate(seen) == "Resume"
+        live.add_event("stream_replaced", 7000)
+        await told(page, house, live, f"{seen} === 'Hold'")
+        assert "in progress" in await page.inner_text("#calls tr")
+        await page.click("form[data-held=no] button")
+        await until(page, "/not connected/.test(document.querySelector('#link').textContent)")
+        assert await page.is_enabled("form[data-held=no] button")
+
+
+@needs_chromium
+@pytest.mark.browser
 async def test_what_callers_say_is_text_everywhere(house: House) -> None:
     """Markup in a number, in what was said, in a tool's name or in the agent's analysis is shown and never run."""
     for number, attack in enumerate(ATTACKS, 100):

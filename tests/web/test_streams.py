@@ -1,5 +1,8 @@
 """A media stream replaced while the agent stays."""
 
+import re
+import time
+
 import pytest
 
 from bridge.call import events as e
@@ -7,7 +10,7 @@ from bridge.errors import CarrierFailure
 from bridge.runtime.session import CallSession
 from bridge.web.answers import Answers
 from bridge.web.grants import GrantOffice
-from bridge.web.streams import StreamChange
+from bridge.web.streams import HOLD_S, StreamChange
 from tests.web.desk import ACCOUNT, CALL, Office, Phone, after, grant, opened
 
 
@@ -106,3 +109,73 @@ async def test_what_the_old_stream_asks_is_answered_once_more() -> None:
         await change.press(session, "1")
         assert "<Stream" in await office.reception.after(after(), 2, dialled=False)
         assert session.record.outcome is None
+
+
+async def test_a_held_call_streams_again_by_itself() -> None:
+    """Words and silence for a bounded time, and then a stream whose grant is valid until long after that."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        assert not change.held(session)
+        await change.hold(session)
+        ((_, text),) = carrier.told
+        silence = sum(int(seconds) for seconds in re.findall(r'<Pause length="(\d+)"', text))
+        assert 60 < silence <= HOLD_S <= 120
+        assert text.index("<Say>") < text.rindex("<Pause") < text.index("<Stream")
+        assert change.held(session)
+        assert await office.reception.redeem(opened(grant(text))) is session
+        session.handle(opened(grant(text)))
+        assert not change.held(session)
+
+
+async def test_a_grant_lives_as_long_as_what_comes_before_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forgotten hold comes back by a stream that is admitted; two minutes later it would not be."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+        token = grant(carrier.told[0][1])
+        real = time.monotonic
+        monkeypatch.setattr("bridge.web.grants.time.monotonic", lambda: real() + HOLD_S + 30)
+        proof = {"carrier_call_id": CALL, "account_id": ACCOUNT}
+        assert await change.grants.redeem(token, **proof) == session.record.call_id
+
+
+async def test_a_held_call_is_resumed_with_another_stream() -> None:
+    """At once, with a grant of its own and the next counter; it is held no longer."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+        await change.resume(session)
+        (_, held), (call, text) = carrier.told
+        assert call == CALL
+        assert "<Say" not in text
+        assert "<Pause" not in text
+        assert "n=3" in text
+        assert grant(text) != grant(held)
+        assert not change.held(session)
+        assert await office.reception.redeem(opened(grant(text))) is session
+
+
+async def test_a_call_that_cannot_be_held_goes_on() -> None:
+    """The carrier refuses: the old stream is in use, and there is nothing to resume."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        carrier.fails = True
+        with pytest.raises(CarrierFailure):
+            await change.hold(session)
+        assert not change.held(session)
+        assert session.record.events[-1]["type"] == "stream_replaced"
+
+
+async def test_a_call_that_cannot_be_resumed_is_held_on() -> None:
+    """The dead stream is not taken for a live one, and the call can be resumed later."""
+    async with Office() as office:
+        session, phone, change, carrier = await begun(office)
+        await change.hold(session)
+        carrier.fails = True
+        with pytest.raises(CarrierFailure):
+            await change.resume(session)
+        assert change.held(session)
+        assert phone.sent == []
+        carrier.fails = False
+        await change.resume(session)
+        assert not change.held(session)

@@ -14,7 +14,7 @@ from bridge.call.record import CallRecord
 from bridge.store.calls import Calls
 from bridge.web.api.endpoint import Asked, Endpoint, Refused, answer
 from bridge.web.api.query import ListQuery, flag
-from bridge.web.control import DIGITS, HANGUP, TRANSFER, CallControl, NoSuchCall, NotNow
+from bridge.web.control import DIGITS, HANGUP, HOLD, RESUME, TRANSFER, CallControl, NoSuchCall, NotNow
 
 FLUSH_S: Final = 1.0
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -64,6 +64,8 @@ class CallsApi:
             Endpoint("POST", f"{one}/hangup", self._hang_up, role="operator"),
             Endpoint("POST", f"{one}/transfer", self._transfer, role="operator", body=TransferBody),
             Endpoint("POST", f"{one}/digits", self._digits, role="operator", body=DigitsBody),
+            Endpoint("POST", f"{one}/hold", self._hold, role="operator"),
+            Endpoint("POST", f"{one}/resume", self._resume, role="operator"),
         ]
 
     async def _list(self, asked: Asked) -> Response:
@@ -112,6 +114,12 @@ class CallsApi:
         if not _DIGITS.fullmatch(asked.body.digits):
             raise Refused(422, "These are no keys of a phone.", "Send 1 to 32 of 0-9, *, # and w (half a second).")
         return await self._order(asked, DIGITS, {"digits": asked.body.digits})
+
+    async def _hold(self, asked: Asked) -> Response:
+        return await self._order(asked, HOLD, {})
+
+    async def _resume(self, asked: Asked) -> Response:
+        return await self._order(asked, RESUME, {})
 
     async def _order(self, asked: Asked, verb: str, args: Mapping[str, Any]) -> Response:
         if not _ID.fullmatch(asked.id):

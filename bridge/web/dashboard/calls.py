@@ -16,10 +16,10 @@ from starlette.routing import Route
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import CarrierFailure, StoreUnavailable
 from bridge.web.access import Visitor
-from bridge.web.control import HANGUP, TRANSFER, CallControl, NoSuchCall, NotNow
+from bridge.web.control import HANGUP, HOLD, RESUME, TRANSFER, CallControl, NoSuchCall, NotNow
 from bridge.web.dashboard.doorway import read_form
 from bridge.web.dashboard.guard import Endpoint, Guard
-from bridge.web.dashboard.live import brief
+from bridge.web.dashboard.live import brief, held
 from bridge.web.dashboard.records import COLUMNS, MAX_EXPORTED, Filter, Records, csv_lines
 from bridge.web.problems import problem
 from bridge.web.recordings import RecordingsApi
@@ -58,6 +58,8 @@ class CallPages:
             Route("/calls/{id}/recording", wants("viewer", page=False)(kept(self._recording))),
             Route("/calls/{id}/waveform.json", wants("viewer", page=False)(kept(self._waveform))),
             Route("/calls/{id}/hangup", wants("operator", page=False)(kept(self._hang_up)), methods=["POST"]),
+            Route("/calls/{id}/hold", wants("operator", page=False)(kept(self._hold)), methods=["POST"]),
+            Route("/calls/{id}/resume", wants("operator", page=False)(kept(self._resume)), methods=["POST"]),
             Route("/calls/{id}/transfer", wants("operator", page=False)(kept(self._transfer)), methods=["POST"]),
         ]
 
@@ -108,6 +110,7 @@ class CallPages:
             record=record,
             body=record.public(),
             chain=chain,
+            held=held(record),
             transfers=sorted(self._parts.transfers),
             sound=self._parts.recordings.has(record),
         )
@@ -124,6 +127,12 @@ class CallPages:
 
     async def _hang_up(self, request: Request, visitor: Visitor) -> Response:
         return await self._order(request, visitor, HANGUP, {})
+
+    async def _hold(self, request: Request, visitor: Visitor) -> Response:
+        return await self._order(request, visitor, HOLD, {})
+
+    async def _resume(self, request: Request, visitor: Visitor) -> Response:
+        return await self._order(request, visitor, RESUME, {})
 
     async def _transfer(self, request: Request, visitor: Visitor) -> Response:
         to = (await read_form(request) or {}).get("to", "")

@@ -26,6 +26,7 @@ MAX_QUEUED: Final = 100  # messages of one viewer
 MAX_VIEWERS: Final = 200
 MAX_MARKED: Final = 5000  # records between two rounds
 LAST_TURNS: Final = 30  # of a call that grows: a page has the earlier ones already
+HOLDING: Final = frozenset({"held", "stream_started", "stream_replaced"})  # the events that tell
 
 log = structlog.get_logger("bridge.live")
 
@@ -164,11 +165,18 @@ def brief(record: CallRecord) -> dict[str, Any]:
         "agent": record.agent,
         "status": str(record.status),
         "live": not record.status.terminal,
+        "held": held(record),
         "created_at": iso(record.created_at),
         "started_at": iso(record.started_at),
         "turns": len(record.turns),
         "last": None if last is None else {"role": last.role, "text": last.text[-300:]},
     }
+
+
+def held(record: CallRecord) -> bool:
+    """An operator has let the caller wait, and no stream has come since."""
+    kinds = (event["type"] for event in reversed(record.events))
+    return next((kind for kind in kinds if kind in HOLDING), "") == "held"
 
 
 def growing(record: CallRecord) -> dict[str, Any]:
@@ -179,6 +187,7 @@ def growing(record: CallRecord) -> dict[str, Any]:
     body["first_turn"] = first
     body["events"] = body["events"][-LAST_TURNS:]
     body["live"] = not record.status.terminal
+    body["held"] = held(record)
     return body
 
 

@@ -36,6 +36,7 @@ class Filter:
 
     def store_arguments(self) -> dict[str, Any]:
         """As ``Calls.list`` has them."""
+        self.problems.clear()  # each is told once, however often this is asked
         text = self.text
         until = self._day("until")
         return {

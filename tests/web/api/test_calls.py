@@ -7,6 +7,8 @@ import pytest
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
+from bridge.web import streams
+from bridge.web.streams import HOLD_WORDS
 from tests.standins import sound
 from tests.support.deployment import VIEWER, Deployment, deployed
 
@@ -106,6 +108,87 @@ async def test_digits_that_the_carrier_refuses_leave_the_call_as_it_was(all_: De
     assert len(call.streams) == 1
     await session.close(1000)
     await call.ended()
+
+
+async def test_a_held_call_is_resumed_and_nothing_is_said_twice(all_: Deployment) -> None:
+    """While it is held the caller is told so and the agent's words wait; then the same agent session is heard, once."""
+    call, session = await all_.talking()
+    await call.silent_for(0.3)
+    live = all_.house.switchboard.find(call.sid)
+    reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
+    assert (reply.status, reply.json["status"]) == (202, "in_progress")
+    await call.pulse.until(lambda: call.said == [HOLD_WORDS], "the words of the hold")
+    again = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
+    assert (again.status, again.json["status"]) == (409, 409)
+    await session.say(sound.tone(0.5, rate=16000), text="Still here.")
+    reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")
+    assert reply.status == 202, reply.text
+    await call.streaming(count=2)
+    await call.hears(0.5)
+    await call.silent_for(0.3)
+    samples = sound.mulaw_decode(call.streams[1].heard)
+    assert 0.4 < (abs(samples.astype(int)) > 100).sum() / 8000 < 0.55
+    assert all_.house.switchboard.find(call.sid) is live
+    assert len(all_.xuna.seen("signed_url")) == 1
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")).status == 409
+    await session.close(1000)
+    assert await call.ended() == "completed"
+    shown = (await all_.ask("GET", f"/api/v1/calls/{call.sid}")).json
+    assert [turn["text"] for turn in shown["turns"] if turn["role"] == "agent"] == ["Hello!", "Still here."]
+    assert shown["outcome"]["reason"] == "agent_hangup"
+
+
+async def test_a_forgotten_hold_comes_back_by_itself(all_: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the silence the call streams again, with the agent that it had."""
+    monkeypatch.setattr(streams, "HOLD_ROUNDS", 1)
+    monkeypatch.setattr(streams, "SILENCE_S", 1)
+    call, session = await all_.talking()
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")).status == 202
+    await call.streaming(count=2)
+    await session.say(sound.tone(0.5, rate=16000), text="Still here.")
+    await call.hears(0.4)
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")).status == 409
+    assert len(all_.xuna.seen("signed_url")) == 1
+    await session.close(1000)
+    assert await call.ended() == "completed"
+
+
+async def test_a_held_call_can_be_hung_up_and_transferred(all_: Deployment) -> None:
+    """An operator need not resume it first: both are done at once."""
+    call, _ = await all_.talking()
+    await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
+    await call.pulse.until(lambda: bool(call.said), "the words of the hold")
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/transfer", body={"to": "reception"})).status == 202
+    await call.pulse.until(lambda: bool(call.dialled), "the transfer")
+    await call.hang_up()
+    call, _ = await all_.talking()
+    await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
+    await call.pulse.until(lambda: bool(call.said), "the words of the hold")
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hangup")).status == 202
+    assert await call.ended() == "completed"
+
+
+async def test_a_hold_that_the_carrier_refuses_leaves_the_call_as_it_was(all_: Deployment) -> None:
+    """The operator is told, and the conversation goes on over its old stream."""
+    call, session = await all_.talking()
+    all_.rest.fault("update_call", status=400, body='{"code": 21218, "message": "no", "status": 400}')
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")).status == 502
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")).status == 409
+    await session.say(sound.tone(0.5, rate=16000), text="Still here.")
+    await call.hears(0.4)
+    assert len(call.streams) == 1
+    await session.close(1000)
+    await call.ended()
+
+
+async def test_who_may_only_look_holds_nobody(all_: Deployment) -> None:
+    """A viewer's key is refused both, and the call goes on."""
+    call, _ = await all_.talking()
+    for verb in ("hold", "resume"):
+        assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/{verb}", key=VIEWER)).status == 403
+    assert len(call.streams) == 1
+    assert call.said == []
+    await call.hang_up()
 
 
 async def test_a_key_makes_a_request_happen_once(all_: Deployment) -> None:

@@ -1,5 +1,5 @@
 // One call: its transcript, which grows while it lasts, and afterwards follows the recording.
-import { showTurns } from './transcript.js';
+import { showHeld, showTurns } from './transcript.js';
 
 const call = document.getElementById('call');
 const list = document.getElementById('transcript');
@@ -23,6 +23,7 @@ if (call.dataset.live) {
   events.addEventListener('record', ({ data }) => {
     const fresh = JSON.parse(data);
     show(fresh);
+    showHeld(document, fresh.held);
     if (!fresh.live) {
       events.close();
       document.getElementById('actions')?.remove();

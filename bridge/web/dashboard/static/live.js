@@ -1,5 +1,5 @@
 // The calls in progress, kept up to date by server-sent events.
-import { clock } from './transcript.js';
+import { clock, showHeld } from './transcript.js';
 
 const rows = document.getElementById('calls');
 const template = document.getElementById('row');
@@ -24,13 +24,14 @@ function show(call) {
     who: call.carrier === 'softphone' ? 'Softphone' : call.person || 'withheld',
     line: call.line,
     agent: call.agent,
-    state: call.status.replaceAll('_', ' '),
+    state: call.held ? 'on hold' : call.status.replaceAll('_', ' '),
     last: call.last ? `${call.last.role}: ${call.last.text}` : '',
   };
   for (const [name, text] of Object.entries(fields)) {
     const field = mine.querySelector(`[data-field=${name}]`);
     if (field.textContent !== text) field.textContent = text;
   }
+  showHeld(mine, call.held);
   mine.querySelector('a').href = `/calls/${encodeURIComponent(call.call_id)}`;
 }
 
@@ -54,8 +55,9 @@ rows.addEventListener('submit', async (event) => { // stay on this page
   const form = event.target;
   for (const button of form.querySelectorAll('button')) button.disabled = true;
   const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)), redirect: 'manual' });
-  if (answer.type !== 'opaqueredirect' && !answer.ok) {
-    link.textContent = (await answer.json()).detail ?? 'That could not be done.';
+  const refused = answer.type !== 'opaqueredirect' && !answer.ok;
+  if (refused) link.textContent = (await answer.json()).detail ?? 'That could not be done.';
+  if (refused || form.dataset.held) { // held or not, the call goes on
     for (const button of form.querySelectorAll('button')) button.disabled = false;
   }
 });

@@ -38,3 +38,8 @@ export function showTurns(list, turns, first) {
 }
 
 export { clock };
+
+// Of the buttons to hold and to resume, the one that can be used.
+export function showHeld(inside, held) {
+  for (const form of inside.querySelectorAll('form[data-held]')) form.hidden = (form.dataset.held === 'yes') !== Boolean(held);
+}

@@ -1,0 +1,30 @@
+"""The description of campaigns describes the routes that there are."""
+
+from typing import Any
+
+from bridge.web.openapi_campaigns import campaign_paths
+
+
+def operation(words: str, answers: dict[int, Any], **more: Any) -> dict[str, Any]:
+    """As it was asked for."""
+    return {"words": words, "answers": answers, **more}
+
+
+def test_every_placeholder_of_a_path_is_described() -> None:
+    """And nothing that is not in the path."""
+    for path, methods in campaign_paths(operation).items():
+        names = {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        for method, each in methods.items():
+            assert {one["name"] for one in each.get("parameters", ())} == names, (method, path)
+            assert all(one["required"] and one["in"] == "path" for one in each.get("parameters", ()))
+
+
+def test_what_changes_something_says_so_and_every_route_tells_its_errors() -> None:
+    """Words, answers and refusals for each; a body only where one is read."""
+    for path, methods in campaign_paths(operation).items():
+        assert path.startswith("/api/v1/")
+        for method, each in methods.items():
+            assert each["words"].endswith(".")
+            assert {403, 503} <= set(each["errors"])
+            assert min(each["answers"]) < 300
+            assert ("body" in each) <= (method in {"post", "patch"})
