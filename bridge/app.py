@@ -379,7 +379,9 @@ class House:
             for each in listener.sockets:
                 self.port = each.getsockname()[1]
         gc.collect()
-        gc.set_threshold(50_000, 20, 100)  # calls make hardly any cycles: a look at everything is dear and finds nothing
+        gc.set_threshold(
+            50_000, 20, 100
+        )  # calls make hardly any cycles: a look at everything is dear and finds nothing
         gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
         self.started.set()
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
