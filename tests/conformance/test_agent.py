@@ -91,6 +91,13 @@ AGENTS = [
         ("audio_event", "audio_base_64"),
         ("user_audio_chunk",),
     ),
+    Subject(  # the built-in one, as it speaks on its own socket: messages of a real conversation with it
+        "demo",
+        lambda: XunaStream(BRIEF),
+        "demo/messages.json",
+        ("audio_event", "audio_base_64"),
+        ("audio_event", "audio_base_64"),
+    ),
     Subject("kura", lambda: KuraStream("550e8400-e29b"), "kura/messages.json", ("audio",), ("audio",)),
 ]
 ORDERS = [
