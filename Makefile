@@ -37,12 +37,12 @@ soak: setup
 prompts: setup # the bridge's own spoken clips, rendered anew
 	$(BIN)/python -m bench.prompts
 
-lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade pyproject.toml --extra demo -o requirements-demo.lock
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group docs -o requirements-docs.lock
-	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade --group audit -o requirements-audit.lock
+lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes; extras stay named, or pip before 23.3 takes a newer release for them and refuses it
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml --extra demo -o requirements-demo.lock
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade --group docs -o requirements-docs.lock
+	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade --group audit -o requirements-audit.lock
 
 docs: setup # the documentation as a site in site/; a link that leads nowhere is an error
 	$(BIN)/python -m bench.reference
