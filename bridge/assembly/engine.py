@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from bridge import settings as config
 from bridge.call.plan import Line
-from bridge.outbound.campaigning import Campaigning
+from bridge.outbound.campaigning import Campaigning, untold
 from bridge.outbound.dialler import Dialler, Rest
 from bridge.outbound.engine import Duties, Engine
 from bridge.outbound.numbers import Destinations
@@ -16,7 +16,7 @@ from bridge.settings.hours import Period
 from bridge.store.attempts import Attempts
 from bridge.store.budget import Budget
 from bridge.store.calls import Calls
-from bridge.store.campaigns import Campaign, CampaignStore
+from bridge.store.campaigns import CampaignStore, Told
 from bridge.store.database import Database
 from bridge.store.instances import Instances
 from bridge.store.suppression import Suppressions
@@ -78,7 +78,7 @@ def engine_of(
     rest: Rest,
     *,
     owner: str,
-    finished: Callable[[Campaign], None] = lambda campaign: None,
+    finished: Told = untold,
 ) -> Engine:
     """The engine of a worker."""
     policy = policy_of(settings, lines)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from bridge import settings as config
 from bridge.agents.xuna.api import XunaAgent
 from bridge.call.ports import Agent
 from bridge.store.announced import Announced
 from bridge.store.calls import Calls
+from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
 from bridge.tools import events
@@ -58,6 +61,13 @@ class Telling:
             self._fetch, get=self._calls.get, change=self._calls.change, outbox=self._outbox
         )
         return found
+
+    async def campaign_finished(self, connection: AsyncConnection, campaign: Campaign) -> None:
+        """Put it into the outbox, within the transaction that ends the campaign."""
+        data = {"campaign_id": campaign.campaign_id, "name": campaign.name, "state": "finished"}
+        await self.announcer.tell(
+            "campaign.finished", data, lane=campaign.campaign_id, identity="1", connection=connection
+        )
 
     async def _fetch(self, name: str, conversation_id: str) -> dict[str, Any] | None:
         agent = self._agents.get(name)

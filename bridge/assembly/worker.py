@@ -17,9 +17,7 @@ from bridge import settings as config
 from bridge.assembly.engine import engine_of, lines_of
 from bridge.assembly.events import Telling
 from bridge.carriers.twilio.rest import TwilioRest
-from bridge.errors import StoreUnavailable
 from bridge.store.calls import Calls
-from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
 
@@ -47,25 +45,15 @@ async def work(settings: config.Settings, stop: asyncio.Event) -> None:
         telling = Telling(settings, database=database, outbox=Outbox(database), calls=calls, agents={})
         stack.push_async_callback(telling.close)
         async with asyncio.TaskGroup() as group:
-
-            def finished(campaign: Campaign) -> None:
-                group.create_task(_tell(telling, campaign), name="campaign.finished")
-
-            engine = engine_of(settings, lines_of(settings), database, calls, rest, owner=owner, finished=finished)
+            engine = engine_of(
+                settings, lines_of(settings), database, calls, rest, owner=owner, finished=telling.campaign_finished
+            )
             running = group.create_task(engine.run())
             log.info("working", owner=owner)
             await stop.wait()
             engine.stop()
             await asyncio.wait({running}, timeout=STOP_S)
             running.cancel()
-
-
-async def _tell(telling: Telling, campaign: Campaign) -> None:
-    data = {"campaign_id": campaign.campaign_id, "name": campaign.name, "state": "finished"}
-    try:
-        await telling.announcer.tell("campaign.finished", data, lane=campaign.campaign_id, identity="1")
-    except StoreUnavailable:
-        log.warning("event_lost", kind="campaign.finished")
 
 
 class OwnWorker:

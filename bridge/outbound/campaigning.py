@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
@@ -18,16 +18,20 @@ from bridge.outbound.rules import RETRIED, Defaults, Rules, budget_of, caller_fo
 from bridge.outbound.wanted import Wanted, moment
 from bridge.store.attempts import Attempt, Settled
 from bridge.store.budget import Denied
-from bridge.store.campaigns import Campaign, CampaignStore, Step, Target
+from bridge.store.campaigns import Campaign, CampaignStore, Step, Target, Told
 from bridge.store.suppression import Suppressions
 from bridge.store.tables import micros
 
 log = structlog.get_logger("bridge.campaigns")
 
 
+async def untold(connection: AsyncConnection, campaign: Campaign) -> None:
+    """Nobody is told that a campaign is finished."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaigning:
-    """One for each engine. Methods may raise StoreUnavailable."""
+    """One for each engine. ``finished`` as CampaignStore.finish has it. Methods may raise StoreUnavailable."""
 
     store: CampaignStore
     suppressions: Suppressions
@@ -35,7 +39,7 @@ class Campaigning:
     defaults: Defaults
     owner: str
     lease: timedelta
-    finished: Callable[[Campaign], None] = lambda campaign: None
+    finished: Told = untold
 
     async def next(self, now: datetime) -> Attempt | Denied | None:
         """A person who is to be called now, leased to us; Denied where one is, but not just yet.
@@ -175,11 +179,8 @@ class Campaigning:
 
     async def finish_if_done(self, campaign: Campaign, now: datetime) -> None:
         """Everybody was called, or cannot be."""
-        if await self.store.open_people(campaign.campaign_id):
-            return
-        if await self.store.move(campaign.campaign_id, to="finished", only_from=("running",), now=now):
+        if await self.store.finish(campaign, now=now, told=self.finished):
             log.info("campaign_finished", campaign_id=campaign.campaign_id)
-            self.finished(campaign)
 
 
 def _rules(campaign: Campaign) -> Rules:

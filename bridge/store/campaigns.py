@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord
 from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
@@ -58,6 +59,9 @@ class Step:
     due_us: int = 0
     result: str = ""
     note: str = ""
+
+
+Told = Callable[[AsyncConnection, Campaign], Awaitable[None]]
 
 
 class CampaignStore:
@@ -210,13 +214,25 @@ class CampaignStore:
             values = {"state": step.state, "due_us": step.due_us, "result": step.result, "note": step.note}
             await connection.execute(update(TARGETS).where(mine, TARGETS.c.state == "calling").values(values))
 
-    async def open_people(self, campaign_id: str) -> int:
-        """Who is still to be called, or is being called."""
-        query = select(func.count()).where(
-            TARGETS.c.campaign_id == campaign_id, or_(TARGETS.c.state == "waiting", TARGETS.c.state == "calling")
+    async def finish(self, campaign: Campaign, *, now: datetime, told: Told) -> bool:
+        """End a running campaign of which nobody is to be called or being called; False where it does not stand so.
+
+        ``told`` puts the news into the outbox, within the transaction that ends it: neither is there without the other.
+        """
+        mine = CAMPAIGNS.c.campaign_id == campaign.campaign_id
+        undone = exists().where(
+            TARGETS.c.campaign_id == campaign.campaign_id,
+            or_(TARGETS.c.state == "waiting", TARGETS.c.state == "calling"),
         )
-        async with self._database.read() as connection:
-            return int((await connection.execute(query)).scalar_one())
+        async with self._database.read() as connection:  # most looks find somebody, and a read takes no lock
+            if (await connection.execute(select(CAMPAIGNS.c.campaign_id).where(mine, ~undone))).first() is None:
+                return False
+        ended = update(CAMPAIGNS).where(mine, CAMPAIGNS.c.state == "running", ~undone)
+        async with self._database.write() as connection:
+            done = await connection.execute(ended.values(state="finished", why="", changed_us=micros(now)))
+            if done.rowcount:
+                await told(connection, campaign)
+            return done.rowcount > 0
 
     async def last_calls(self, campaign_id: str, count: int) -> list[CallRecord]:
         """The newest calls of a campaign that are over, since it was last started."""

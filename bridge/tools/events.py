@@ -127,10 +127,21 @@ class Announcer:
             if endpoint.wants(kind)
         ]
 
-    async def tell(self, kind: str, data: Mapping[str, Any], *, lane: str, identity: str) -> None:
-        """Something else that happened; the same ``identity`` again in its lane is the same event. Raises StoreUnavailable."""
+    async def tell(
+        self,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        lane: str,
+        identity: str,
+        connection: AsyncConnection | None = None,
+    ) -> None:
+        """Something else that happened; the same ``identity`` again in its lane is the same event. ``connection``: a
+        transaction that writes what is told of. Raises StoreUnavailable.
+        """
         body = envelope(kind, datetime.now(UTC), dict(data))
-        await self._outbox.put(self._addressed(kind, body, lane=lane, identity=f"{kind}:{identity}"))
+        letters = self._addressed(kind, body, lane=lane, identity=f"{kind}:{identity}")
+        await self._outbox.put(letters, connection=connection)
 
 
 def progress(record: CallRecord) -> Progress:

@@ -92,3 +92,61 @@ async def test_a_killed_process_loses_no_event(tmp_path: Path) -> None:
     ):
         await receiver.got(3, timeout=20)
     assert [body["n"] for body in receiver.once] == [0, 1, 2]
+
+
+FINISHES = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from bridge.assembly.events import Telling
+from bridge.settings import Settings
+from bridge.store.calls import Calls
+from bridge.store.campaigns import Campaign, CampaignStore
+from bridge.store.database import Database
+from bridge.store.outbox import Outbox
+
+async def main(path, when):
+    settings = Settings.load(path, {})
+    database = Database(settings.database_url)
+    await database.migrate()
+    telling = Telling(settings, database=database, outbox=Outbox(database), calls=Calls(database), agents={})
+    store = CampaignStore(database)
+    campaign = Campaign(campaign_id="camp_1", name="reminders", state="running", created_at=datetime.now(UTC))
+    await store.create(campaign, [])
+
+    async def told(connection, campaign):
+        await telling.campaign_finished(connection, campaign)
+        if when == "before the end is kept":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if await store.finish(campaign, now=datetime.now(UTC), told=told):
+        os.kill(os.getpid(), signal.SIGKILL)
+    print((await store.get("camp_1")).state, await Outbox(database).counts())
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+async def test_the_end_of_a_campaign_is_told_once_whenever_its_process_is_killed(tmp_path: Path) -> None:
+    """Killed (-9) within the transaction: neither ended nor told. Killed after it: told by the next process, once."""
+
+    async def finish(when: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", FINISHES, str(tmp_path / "bridge.toml"), when]
+        return await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True)
+
+    async with Xuna() as xuna, Receiver() as receiver:
+        text = configuration(tmp_path, agent(xuna), more=events(receiver))
+        (tmp_path / "bridge.toml").write_text(text)
+        for when in ("before the end is kept", "before the end is kept", "afterwards"):
+            killed = await finish(when)
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+        late = await finish("afterwards")
+        assert late.stdout == "finished {'waiting': 1, 'dead': 0}\n", late.stderr
+        async with running(tmp_path, text) as house:
+            await receiver.got(1, timeout=20)
+            async with asyncio.timeout(5):
+                while (await house.business.outbox.counts())["waiting"]:
+                    await asyncio.sleep(0.01)
+    [told] = receiver.deliveries
+    assert told.valid
+    assert (told.body["type"], told.body["data"]["campaign_id"]) == ("campaign.finished", "camp_1")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.plan import Line
 from bridge.call.record import Status, Turn
@@ -41,6 +42,7 @@ class World:
         self.calls, self.attempts = Calls(database), Attempts(database)
         self.store, self.suppressions = CampaignStore(database), Suppressions(database)
         self.finished: list[str] = []
+        self.mute = False
         self.campaigning = Campaigning(
             store=self.store,
             suppressions=self.suppressions,
@@ -48,8 +50,13 @@ class World:
             defaults=DEFAULTS,
             owner="me",
             lease=timedelta(seconds=30),
-            finished=lambda campaign: self.finished.append(campaign.campaign_id),
+            finished=self._told,
         )
+
+    async def _told(self, connection: AsyncConnection, campaign: Campaign) -> None:
+        if self.mute:
+            raise RuntimeError("nobody can be told")
+        self.finished.append(campaign.campaign_id)
 
     async def create(self, count: int = 1, campaign_id: str = "camp_1", first: int = 0, **rules: Any) -> None:
         """A campaign of so many people in New York, running."""
@@ -110,6 +117,21 @@ async def test_everybody_is_called_once_and_the_campaign_ends(world: World) -> N
     assert len({attempt.to_number for attempt in called}) == 3
     assert await world.state() == "finished"
     assert world.finished == ["camp_1"]
+    await world.campaigning.next(world.now)
+    assert world.finished == ["camp_1"]
+
+
+async def test_a_campaign_ends_only_where_that_can_be_told(world: World) -> None:
+    """The end and the news of it are one transaction: where the news cannot be kept the campaign ends at the next look."""
+    await world.create(1)
+    attempt = await world.call()
+    world.mute = True
+    with pytest.raises(RuntimeError):
+        await world.end(attempt, Reason.AGENT_HANGUP)
+    assert await world.state() == "running"
+    world.mute = False
+    await world.campaigning.next(world.now)
+    assert (await world.state(), world.finished) == ("finished", ["camp_1"])
 
 
 async def test_a_busy_person_is_tried_again_after_twice_as_long_each_time(world: World) -> None:

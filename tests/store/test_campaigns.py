@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord, Direction
 from bridge.errors import Reason
@@ -280,11 +281,23 @@ async def test_people_are_tallied_by_state_and_by_result(world: World) -> None:
 async def test_a_campaign_is_open_while_somebody_waits_or_talks(world: World) -> None:
     """It may not be declared finished over a call that goes on."""
     await world.create(Target(position=1, number="+21"), Target(position=2, number="+22", state="done"))
-    assert await world.store.open_people("camp_1") == 1
+    told: list[str] = []
+
+    async def tell(connection: AsyncConnection, campaign: Campaign) -> None:
+        told.append(campaign.campaign_id)
+
+    async def finish() -> bool:
+        campaign = await world.store.get("camp_1")
+        assert campaign is not None
+        return await world.store.finish(campaign, now=NOW, told=tell)
+
+    assert not await finish()
     begun = await world.begin(await world.person())
-    assert await world.store.open_people("camp_1") == 1
+    assert not await finish()
     await world.store.settle("camp_1", 1, await world.end(begun.call_id), Step("done"), NOW)
-    assert await world.store.open_people("camp_1") == 0
+    assert await finish()
+    assert not await finish()
+    assert told == ["camp_1"]
 
 
 async def test_the_last_calls_are_those_since_the_start(world: World) -> None:
