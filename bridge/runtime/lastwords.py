@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 MOST: Final = 1 << 20  # bytes that are looked at
 TEXT, CLOSE = 0x81, 0x88  # whole messages, unmasked as a server's are (RFC 6455, 5.2)
@@ -68,13 +68,3 @@ def last_words(data: bytes) -> LastWords:
             break
         at = end
     return words
-
-
-def close_code(handshake: Any) -> int:
-    """Why it ended: what the peer said; where we refused its messages first, what we said, whatever it answered to that."""
-    if handshake is None:
-        return 1006
-    sent, received = handshake.sent, handshake.recv
-    if sent is not None and not handshake.recv_then_sent and int(sent.code.value) != 1000:
-        return int(sent.code.value)
-    return 1006 if received is None else (int(received.code.value) or 1005)

@@ -5,14 +5,13 @@ whose HTTP upgrade request has just arrived (the front door listens with another
 leaves to its user is done here: fragments are joined within bounds, text is checked to be UTF-8, close frames are
 answered, and writes that nobody reads are bounded.
 
-Its loggers are silenced: they print URLs, and an agent's URL holds a key. What goes wrong is told as an error instead.
+Its log is silenced: it would print URLs, and an agent's URL holds a key. What goes wrong is told as an error instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -22,7 +21,8 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
-from bridge.runtime.lastwords import LastWords, close_code, last_words, unread
+from bridge.runtime.closing import WireLog, close_answer, close_code
+from bridge.runtime.lastwords import LastWords, last_words, unread
 
 MAX_PHONE_MESSAGE: Final = 64 * 1024  # bytes; a media message has some 400
 MAX_AGENT_MESSAGE: Final = 1024 * 1024  # bytes; 5 s of PCM16 at 48 kHz are 640 kB in base64
@@ -33,7 +33,6 @@ UPGRADE_S: Final = 5.0
 PING_S: Final = 5.0  # without any message from the agent it is pinged
 PONG_S: Final = 5.0  # and must answer within this time
 
-WIRE_CODES: Final = frozenset((*range(1000, 1004), *range(1007, 1015)))  # RFC 6455, 7.4.1, and IANA's registry
 TEXT = picows.WSMsgType.TEXT
 BINARY = picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
@@ -67,6 +66,7 @@ class Socket(picows.WSListener):
 
     def __init__(self, *, max_message: int) -> None:
         self.receiver: Receiver | None = None
+        self.wire_log: Any = WireLog()  # a logger, as far as the library can tell
         self.dropped = 0  # messages that the peer did not take
         self._max_message = max_message
         self._transport: Any = None
@@ -85,7 +85,7 @@ class Socket(picows.WSListener):
 
     def on_ws_connected(self, transport: Any) -> None:
         """The handshake is done."""
-        self._transport = transport
+        self._transport = self.wire_log.transport = transport
         if self._abandoned:
             self.abort()
 
@@ -225,6 +225,7 @@ class Socket(picows.WSListener):
         if self._closed:
             return
         self._closed = True
+        self.wire_log.transport = None
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._epilogue = asyncio.get_running_loop().create_task(_settle(transport), name="socket epilogue")
@@ -249,27 +250,6 @@ async def _settle(transport: Any) -> None:
         await transport.wait_disconnected()
 
 
-def close_answer(payload: bytes) -> int:
-    """The code with which a close frame is answered (RFC 6455, 5.5.1 and 7.4): its own where it may be on the wire."""
-    if not payload:
-        return 1000
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) < 2 or not (code in WIRE_CODES or 3000 <= code < 5000):
-        return 1002
-    try:
-        payload[2:].decode()
-    except UnicodeDecodeError:
-        return 1007
-    return code
-
-
-def _silent_logger() -> logging.Logger:
-    logger = logging.getLogger("bridge.sockets.wire")
-    logger.setLevel(logging.CRITICAL + 1)
-    logger.propagate = False
-    return logger
-
-
 async def connect(
     url: Secret,
     receiver: Receiver,
@@ -288,7 +268,7 @@ async def connect(
                 url.reveal(),
                 ssl_context=tls,
                 websocket_handshake_timeout=timeout_s,
-                logger_name=_silent_logger(),
+                logger_name=socket.wire_log,
                 enable_auto_ping=True,
                 enable_auto_pong=False,  # it would answer a ping before its reserved bits are seen
                 auto_ping_idle_timeout=PING_S,
@@ -364,9 +344,12 @@ def serve_upgrade(
     refused before 101.
     """
 
+    wire_log = WireLog()
+
     def factory(request: Any) -> Any:
         answer = admit(request)
         if isinstance(answer, Socket):
+            answer.wire_log = wire_log
             return answer
         return picows.WSUpgradeResponseWithListener(
             picows.WSUpgradeResponse.create_error_response(answer, b"", {"Connection": "close"}), None
@@ -377,7 +360,7 @@ def serve_upgrade(
         "",
         False,
         factory,
-        _silent_logger(),
+        wire_log,
         True,  # an exception of ours ends this socket and no other
         UPGRADE_S,
         False,

@@ -393,3 +393,23 @@ async def test_a_client_that_does_not_mask_is_refused() -> None:
         peer.put(TEXT, b"bare", masked=False)
         assert await peer.refused() in (1002, 0)
         assert peer.ears.texts == []
+
+
+@pytest.mark.parametrize("code", [1000, 1011, 4000])
+async def test_two_close_frames_at_once_are_answered_as_the_first_one(peer: Peer, code: int) -> None:
+    """Group 7 (7.1.2): the second one is not heard any more; the answer repeats the code of the first."""
+    peer.put(CLOSE, struct.pack("!H", code))
+    peer.put(CLOSE, struct.pack("!H", 1000))
+    kind, payload = await peer.take()
+    assert kind == CLOSE
+    assert int.from_bytes(payload[:2], "big") == code
+    assert await peer.take() == (CLOSE, b""), "one close frame, and then the end of the connection"
+    peer.writer.close()
+    assert await asyncio.wait_for(asyncio.shield(peer.ears.end), PATIENCE_S) == code
+
+
+async def test_what_follows_a_close_frame_at_once_changes_nothing_of_its_answer(peer: Peer) -> None:
+    """Group 7: a frame that is none, in the same packet behind it."""
+    peer.put(CLOSE, b"\x03\xe8")
+    peer.put(11, b"no such kind")
+    assert await peer.refused() == 1000
