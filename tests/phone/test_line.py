@@ -1,40 +1,12 @@
 """What a script may do while a call goes on."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
 
-import numpy as np
 import pytest
 
-from bridge.audio.sound import from_samples
-from bridge.phone.handset import Handset
-from bridge.phone.line import Line
-from bridge.phone.report import Kind, PhoneReport
+from bridge.phone.report import Kind
 
-LOUD = from_samples(0.2 * np.sin(2 * np.pi * 300 * np.arange(8000) / 8000), 8000)
-
-
-class Call:
-    """A line whose clock the test holds."""
-
-    def __init__(self) -> None:
-        self.report = PhoneReport("CA")
-        self.keys: list[tuple[str, int]] = []
-        self.handset = Handset(self.report, lambda moment: None)
-        self.line = Line(self.handset, lambda key: self.keys.append((key, self.handset.ticks)))
-
-    async def run(self, doing: Awaitable[Any], most: int = 100_000) -> Any:
-        """Tick until it is done."""
-        task = asyncio.ensure_future(doing)
-        for _ in range(most):
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            if task.done():
-                return task.result()
-            self.handset.tick()
-            self.line.tick()
-        raise AssertionError("it does not end")
+from .clock import LOUD, Call
 
 
 @pytest.fixture
