@@ -11,6 +11,7 @@ from bridge.settings.agents import KuraAgent, XunaAgent
 from bridge.settings.lines import Line
 from bridge.settings.model import Settings
 from bridge.settings.report import Path, Report, suggestion
+from bridge.settings.services import GOOD_KEY
 
 BUILT_IN_TOOLS: Final = frozenset(
     {"end_call", "transfer_call", "send_digits", "send_sms", "schedule_callback", "opt_out"}
@@ -135,5 +136,8 @@ def warnings(settings: Settings, *, exposed: list[str]) -> Iterator[str]:
             and _ENCRYPTED.complain(agent.base_url)
         ):
             yield f"agents.{name}: the key and the sound go to base_url in the clear"
+    for place, key in enumerate(settings.api.keys):
+        if len(key.key.reveal()) < GOOD_KEY:
+            yield f"api.keys[{place}] can be guessed: make one of {GOOD_KEY} characters or more with openssl rand -base64 24"
     if settings.carriers.twilio is not None and not settings.lines:
         yield "no lines are configured: every call is rejected"

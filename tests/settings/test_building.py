@@ -59,7 +59,7 @@ def test_all_mistakes_at_once(mistakes: Mistakes, good: str) -> None:
         ('python_tools = ["os;x"]', "python_tools[0]"),
         ('python_tools = "clinic"', "python_tools"),
         ("api = 3", "api"),
-        ('api.keys = ["short"]', "api.keys[0].key"),
+        ('api.keys = ["x"]', "api.keys[0].key"),
         ('api.keys = [{ key = "0123456789abcdef", role = "admin" }]', "api.keys[0].role"),
         (JWT + 'algorithms = ["HS256"] }', "api.jwt.algorithms[0]"),
         ('outbound.allowed_prefixes = ["1"]', "outbound.allowed_prefixes[0]"),
