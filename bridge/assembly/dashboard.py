@@ -18,6 +18,7 @@ from bridge.carriers.softphone.stream import SoftphoneStream
 from bridge.store.calls import Calls
 from bridge.web.access import Key
 from bridge.web.dashboard.calls import CallPages, CallParts
+from bridge.web.dashboard.campaigns import CampaignPages, progress
 from bridge.web.dashboard.doorway import Doorway
 from bridge.web.dashboard.guard import Guard
 from bridge.web.dashboard.health import HealthPages, HealthParts
@@ -49,7 +50,13 @@ class DashboardWing:
         demo: bool = False,
     ) -> None:
         access = operations.access
-        self.live = LiveBus(desk.instance, lambda: [session.record for session in desk.switchboard.sessions])
+        board = desk.switchboard
+        self.live = LiveBus(
+            desk.instance,
+            lambda: [session.record for session in board.sessions],
+            levels=lambda: ((session.record, session.levels) for session in board.sessions),
+            progress=lambda known: progress(operations.campaigns, known=known),
+        )
         self.sessions = Sessions(
             [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
             access.proxies,
@@ -117,7 +124,8 @@ class DashboardWing:
                 room=lambda name: requests_left(self._agents[name]),
             )
         )
-        return [*doorway.routes(), *calls.routes(), *health.routes()]
+        campaigns = CampaignPages(self._guard, self._operations.campaigns)
+        return [*doorway.routes(), *calls.routes(), *campaigns.routes(), *health.routes()]
 
 
 def requests_left(agent: Agent) -> int | None:

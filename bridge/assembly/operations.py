@@ -22,6 +22,7 @@ from bridge.runtime.chores import Chore, Chores
 from bridge.runtime.reconciler import Reconciler, ReconcilerParts
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.calls import Calls
+from bridge.store.campaigns import CampaignStore
 from bridge.store.commands import Command, Commands
 from bridge.store.database import Database
 from bridge.store.grants import Grants
@@ -83,6 +84,7 @@ class Operations:
         self.commands = Commands(parts.database)
         self.instances = Instances(parts.database)
         self.idempotency = Idempotency(parts.database)
+        self.campaigns = CampaignStore(parts.database)
         self.forgetters: list[Callable[[CallRecord], Awaitable[None]]] = []
         self.media_refused: Mapping[str, int] = {}
         self.webhooks_refused: Callable[[], int] = lambda: 0

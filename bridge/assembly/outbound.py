@@ -16,7 +16,6 @@ from bridge.carriers.twilio.rest import TwilioRest
 from bridge.outbound.placing import Placing
 from bridge.store.attempts import Attempts
 from bridge.store.calls import Calls
-from bridge.store.campaigns import CampaignStore
 from bridge.store.database import Database
 from bridge.store.suppression import Suppressions
 from bridge.web.access import Denied
@@ -56,7 +55,7 @@ class OutboundWing:
         )
 
         self._campaigns = CampaignsApi(
-            policy, defaults_of(settings), CampaignStore(database), Suppressions(database), self._guard
+            policy, defaults_of(settings), operations.campaigns, Suppressions(database), self._guard
         )
 
     def routes(self) -> list[Route]:

@@ -20,6 +20,7 @@ class Listening:
         self.onset_at: float | None = None  # of the utterance in progress, or of the last one
         self.ended_at: float | None = None  # the last loud frame of the last utterance
         self.spoken_s = 0.0  # loud time since `forget`
+        self._loudest = 0.0
         self._asked_at: float | None = None
         self._floor = 50.0
         self._last_loud = -1e9
@@ -28,6 +29,8 @@ class Listening:
 
     def frame(self, level: float, seconds: float, now: float) -> None:
         """One frame of ``seconds`` has arrived with the given mean absolute amplitude."""
+        if level > self._loudest:
+            self._loudest = level
         if level > LOUD and level > self._floor * OVER_FLOOR:
             if now - self._last_loud > QUIET_S:
                 self._asked_at = self.unanswered_since(now)
@@ -42,6 +45,11 @@ class Listening:
                 self.spoken_s += seconds
         # Minimum following: down at once, up slowly.
         self._floor = max(level, 10.0) if level < self._floor else min(self._floor * FLOOR_RISE, 500.0)
+
+    def loudest(self) -> float:
+        """The level of the loudest frame since this was last asked: for people to look at."""
+        loudest, self._loudest = self._loudest, 0.0
+        return loudest
 
     def speaking(self, now: float) -> bool:
         """An utterance is in progress, or may be."""

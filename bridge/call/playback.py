@@ -27,6 +27,7 @@ MAX_WAITING: Final = 120 * RATE  # here
 MARK_AFTER_S: Final = 0.2  # the last sound sent gets its mark this much later, so that small chunks share one
 MARK_SPACING: Final = RATE // 2  # no more than this goes without a mark (and one chunk)
 MAX_PIECE: Final = 5 * RATE  # of one message: a mark stands behind each
+SIGHT: Final = RATE // 20  # how much sound is looked at to say how loud it is
 GRACE_S: Final = 2.0  # a mark may come this much later than its sound must have been played
 
 
@@ -261,6 +262,19 @@ class Playback:
         """The turns of which something has not been heard, oldest first."""
         position = self._position(now)
         return list(dict.fromkeys(span.turn for span in self._spans if span.heard is None and span.end > position))
+
+    def sounds(self, now: float) -> bytes:
+        """What the caller hears about now, SIGHT on either side at most; empty where that is silence, or gone already."""
+        at = self._position(now)
+        if at >= self._sent and (now - self._ends_at) * RATE > SIGHT:
+            return b""
+        near = bytearray()
+        for end, sound in self._flight:
+            start = end - len(sound)
+            if start > at + SIGHT:
+                break
+            near += sound[max(at - SIGHT - start, 0) : max(at + SIGHT - start, 0)]
+        return bytes(near)
 
     # -------------------------------------------------------- cutting
 

@@ -101,6 +101,10 @@ class Call:
         """An event of the record."""
         self.record.add_event(kind, int(now * 1000), **facts)
 
+    def levels(self, now: float) -> tuple[float, float]:
+        """How loud caller and agent are at the moment, as ``plan.level`` counts. Nothing is worked out until it is asked."""
+        return self.listening.loudest(), self.plan.level(self.playback.sounds(now))
+
     def hold(self, payload: bytes) -> None:
         """Keep the caller's sound for an agent that is being fetched: the newest MAX_HELD bytes."""
         self.held.append(payload)

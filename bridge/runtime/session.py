@@ -115,6 +115,11 @@ class CallSession:
         """Seconds since the offer, on the monotonic clock."""
         return self._loop.time() - self._t0
 
+    @property
+    def levels(self) -> tuple[float, float]:
+        """How loud caller and agent are: mean amplitude, 0 to 32124. The caller's loudest since this was last asked."""
+        return self.machine.call.levels(self.now)
+
     async def run(self) -> None:
         """The whole life of the call: returns when both legs are closed and the agent's session is given back."""
         async with asyncio.TaskGroup() as group:

@@ -136,13 +136,19 @@ class CampaignStore:
 
     async def tally(self, campaign_id: str) -> dict[str, dict[str, int]]:
         """How many people are in which state, and with which result: ``{"states": ..., "results": ...}``."""
-        found: dict[str, dict[str, int]] = {"states": {}, "results": {}}
+        return (await self.tallies([campaign_id]))[campaign_id]
+
+    async def tallies(self, campaign_ids: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+        """The tally of each, in one look."""
+        found: dict[str, dict[str, dict[str, int]]] = {each: {"states": {}, "results": {}} for each in campaign_ids}
+        mine = TARGETS.c.campaign_id.in_(campaign_ids)
+        keys = (TARGETS.c.campaign_id, TARGETS.c.state, TARGETS.c.result)
         async with self._database.read() as connection:
-            for name, column in (("states", TARGETS.c.state), ("results", TARGETS.c.result)):
-                query = select(column, func.count()).where(TARGETS.c.campaign_id == campaign_id).group_by(column)
-                for key, count in await connection.execute(query):
-                    if key:
-                        found[name][key] = count
+            rows = await connection.execute(select(*keys, func.count()).where(mine).group_by(*keys))
+        for campaign_id, state, result, count in rows:
+            for name, key in (("states", state), ("results", result)):
+                if key:
+                    found[campaign_id][name][key] = found[campaign_id][name].get(key, 0) + count
         return found
 
     # ------------------------------------------------------------ calling

@@ -30,7 +30,7 @@ from bridge.web.bodies import BodyTooLarge, read_body
 MAX_SUPPRESSIONS: Final = 8 * 1024 * 1024  # bytes
 PAGE: Final = 1000
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
-_ID: Final = re.compile(r"camp_[0-9a-f]{24}")
+CAMPAIGN_ID: Final = re.compile(r"camp_[0-9a-f]{24}")
 # verb -> (the state that follows, those it may follow)
 MOVES: Final = {
     "start": ("running", ("draft", "paused")),
@@ -163,7 +163,7 @@ class CampaignsApi:
 
     async def _found(self, request: Request) -> Campaign:
         campaign_id = request.path_params["id"]
-        campaign = await self.store.get(campaign_id) if _ID.fullmatch(campaign_id) else None
+        campaign = await self.store.get(campaign_id) if CAMPAIGN_ID.fullmatch(campaign_id) else None
         if campaign is None:
             raise Refused("there is no such campaign", status=404, hint="Use campaign_id of GET /api/v1/campaigns.")
         return campaign

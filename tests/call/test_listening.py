@@ -82,3 +82,10 @@ def test_an_answer_forgets_the_question() -> None:
     ear.listening.forget()
     assert ear.listening.unanswered_since(ear.now) is None
     assert ear.listening.spoken_s == 0.0
+
+
+def test_the_loudest_frame_is_told_once() -> None:
+    """A meter that is read now and then misses no shout, and falls afterwards."""
+    ear = Ear().hears(100, 0.1).hears(9000, 0.02).hears(50, 0.1)
+    assert ear.listening.loudest() == 9000
+    assert ear.listening.loudest() == 0

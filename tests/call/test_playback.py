@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.call.events import ClearAudio, PlayAudio, PlayMark
-from bridge.call.playback import GRACE_S, MAX_IN_FLIGHT, MAX_WAITING, RATE, Playback
+from bridge.call.playback import GRACE_S, MAX_IN_FLIGHT, MAX_WAITING, RATE, SIGHT, Playback
 
 SECOND = b"\x55" * RATE
 
@@ -192,3 +192,19 @@ def test_nothing_is_finished_while_the_stream_is_away() -> None:
 def test_a_turn_that_had_no_sound_has_no_share() -> None:
     """None says that a turn was never to be heard."""
     assert Playback().fraction_heard(7, 0.0) is None
+
+
+def test_what_the_caller_hears_now_can_be_looked_at() -> None:
+    """Of what was sent, the part about to be played; nothing before, after, while the stream is away, or once cleared."""
+    playback = Playback()
+    playback.open(0.0)
+    playback.offer(b"a" * RATE + b"b" * RATE, 1, 0.0)
+    assert playback.sounds(0.5) == b"a" * (2 * SIGHT)
+    assert playback.sounds(1.5) == b"b" * (2 * SIGHT)
+    assert playback.sounds(1.0) == b"a" * SIGHT + b"b" * SIGHT
+    assert playback.sounds(3.0) == b""
+    playback.clear(1.2)
+    assert playback.sounds(1.2) == b""
+    fresh = Playback()
+    fresh.offer(SECOND, 1, 0.0)
+    assert fresh.sounds(0.1) == b""

@@ -3,7 +3,7 @@
 from bridge.call import events as e
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.state import MAX_HELD, Call
-from tests.call.stage import plan, record
+from tests.call.stage import LOUD, plan, record
 
 
 def call(**more: object) -> Call:
@@ -38,3 +38,15 @@ def test_what_was_sent_gets_a_mark_and_a_watch() -> None:
     found.playback.mark(0.2)
     assert [order.name for order in found.watch(0.2) if isinstance(order, e.StartTimer)] == ["overdue"]
     assert found.watch(0.2) == []
+
+
+def test_both_sides_levels_can_be_looked_at() -> None:
+    """The caller's by what came in, the agent's by what the phone plays now, not by what was sent ahead."""
+    found = call()
+    found.playback.open(0.0)
+    found.playback.offer(LOUD * 8000, 1, 0.0)
+    found.listening.frame(1234.0, 0.02, 0.1)
+    assert found.levels(0.5) == (1234.0, 5000.0)
+    found.playback.clear(0.6)
+    assert found.levels(0.6)[0] == 0.0
+    assert found.playback.sounds(0.6) == b""

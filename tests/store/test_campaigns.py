@@ -278,6 +278,18 @@ async def test_people_are_tallied_by_state_and_by_result(world: World) -> None:
     }
 
 
+async def test_many_campaigns_are_tallied_in_one_look(world: World) -> None:
+    """Each by itself; one without people has an empty tally, others are not asked for."""
+    await world.create(Target(position=1, number="+21", state="done", result="busy"))
+    await world.create(Target(position=1, number="+22"), campaign_id="camp_2")
+    await world.create(Target(position=1, number="+23"), campaign_id="camp_3")
+    assert await world.store.tallies(["camp_1", "camp_2", "camp_4"]) == {
+        "camp_1": {"states": {"done": 1}, "results": {"busy": 1}},
+        "camp_2": {"states": {"waiting": 1}, "results": {}},
+        "camp_4": {"states": {}, "results": {}},
+    }
+
+
 async def test_a_campaign_is_open_while_somebody_waits_or_talks(world: World) -> None:
     """It may not be declared finished over a call that goes on."""
     await world.create(Target(position=1, number="+21"), Target(position=2, number="+22", state="done"))

@@ -12,6 +12,7 @@ import pytest
 from bridge.app import House
 from bridge.call.record import CallRecord, Direction, Latency, Status, Turn
 from bridge.errors import Reason
+from bridge.store.campaigns import Campaign, CampaignStore, Target
 from tests.support.browser import chromium, needs_chromium, until
 from tests.support.house import API_KEY, configuration, running
 from tests.web.test_softphone import DEMO
@@ -28,7 +29,7 @@ ATTACKS = (
     "\u2028\u202e<b onmouseover=window.hacked=1>x</b>",
 )
 NOW = datetime.now(UTC)
-PAGES = ("/", "/calls", "/overview", "/agents", "/softphone", "/calls/call_seed1")
+PAGES = ("/", "/calls", "/campaigns", "/overview", "/agents", "/softphone", "/calls/call_seed1")
 PICTURES = os.environ.get("SCREENSHOTS")  # a folder: the pages are drawn there for people to look at
 
 
@@ -81,6 +82,28 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
+async def add_campaign(
+    house: House,
+    *,
+    campaign_id: str = "camp_" + "a" * 24,
+    name: str = "Reminders for Tuesday",
+    state: str = "running",
+    why: str = "",
+    times: int = 1,
+) -> None:
+    """Of ``times`` ten people: four are done, one talks, five wait (or, where it is over, ten are done)."""
+    results = ("confirmed", "confirmed", "no_answer", "suppressed", "", "", "", "", "", "")
+    states = ("done", "done", "done", "skipped", "calling", *("waiting",) * 5)
+    if state in {"finished", "canceled"}:
+        results, states = (*results[:4], *("confirmed",) * 6), (*states[:4], *("done",) * 6)
+    people = [
+        Target(position=at, number=f"+1212555{at:04}", state=each, result=result, due_us=2**60)
+        for at, (each, result) in enumerate(zip(states * times, results * times, strict=True), 1)
+    ]
+    campaign = Campaign(campaign_id=campaign_id, name=name, state=state, why=why, created_at=NOW)
+    await CampaignStore(house.database).create(campaign, people)
+
+
 async def log_in(page: object, house: House, key: str = API_KEY) -> str:
     """As somebody types it; the address of the bridge."""
     base = f"http://127.0.0.1:{house.port}"
@@ -113,6 +136,7 @@ async def test_a_live_call_is_seen_and_hung_up(house: House) -> None:
         await caller.click("#call")
         await until(page, "document.querySelector('#calls tr')?.textContent.includes('Callbridge demo')")
         assert "in progress" in await page.inner_text("#calls tr")
+        await until(page, "[...document.querySelectorAll('#calls meter')].some((each) => each.value > 30)")
         await page.click("#calls .danger")
         await until(page, "document.querySelectorAll('#calls tr').length === 0")
         await until(caller, "/operator hangup/.test(document.querySelector('#state').textContent)")
@@ -184,6 +208,11 @@ async def test_what_callers_say_is_text_everywhere(house: House) -> None:
 @pytest.mark.slow
 async def test_every_page_is_usable_by_everybody(house: House) -> None:
     """No page has a serious accessibility fault, in light or dark, wide or narrow, or is wider than a narrow screen."""
+    await add_campaign(house, times=9)
+    await add_campaign(house, campaign_id="camp_" + "b" * 24, name="Survey", state="draft")
+    failed = "14 of the last 20 calls failed"
+    await add_campaign(house, campaign_id="camp_" + "c" * 24, name="Recall", state="paused", why=failed, times=30)
+    await add_campaign(house, campaign_id="camp_" + "d" * 24, name="Last week's reminders", state="finished", times=12)
     axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
     async with chromium() as browser:
         for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360)):

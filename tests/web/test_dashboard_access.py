@@ -12,7 +12,17 @@ from tests.web.test_dashboard import VIEWER_KEY, record
 from tests.web.test_softphone import DEMO, demo_configuration
 
 OPERATE = ("/calls/call_seed1/hangup", "/calls/call_seed1/transfer", "/agents/demo/check")
-LOOK = ("/", "/calls", "/calls.csv", "/calls/call_seed1", "/overview", "/overview.json", "/agents", "/softphone")
+LOOK = (
+    "/",
+    "/campaigns",
+    "/calls",
+    "/calls.csv",
+    "/calls/call_seed1",
+    "/overview",
+    "/overview.json",
+    "/agents",
+    "/softphone",
+)
 
 
 @pytest.fixture

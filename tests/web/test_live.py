@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.call.record import CallRecord
 from bridge.web.dashboard import live
 from bridge.web.dashboard.live import MAX_QUEUED, LiveBus
 from tests.web.test_dashboard import record
@@ -111,3 +112,53 @@ async def test_calls_of_other_instances_are_seen_too() -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_levels_are_told_to_those_who_show_them() -> None:
+    """Each meter from 0 to 100; a page at one call hears of that one; nothing is asked where nobody shows levels."""
+    asked = []
+
+    def levels() -> list[tuple[CallRecord, tuple[float, float]]]:
+        asked.append(1)
+        return [(record(1), (32768.0, 0.0)), (record(2), (0.0, 0.0)), (record(3), (32.768, 3276.8))]
+
+    bus = LiveBus("here", levels=levels)
+    async with bus.watch() as plain:
+        bus.meter()
+        assert plain is not None
+        assert plain.queue.empty()
+        assert not asked
+        async with bus.watch(levels=True) as all_, bus.watch("call_seed2", levels=True) as one:
+            assert all_ is not None
+            assert one is not None
+            bus.meter()
+            everything, mine = all_.queue.get_nowait(), one.queue.get_nowait()
+            assert everything == b'event: levels\ndata: {"call_seed1":[100,0],"call_seed3":[0,67]}\n\n'
+            assert mine == b'event: levels\ndata: {"call_seed2":[0,0]}\n\n'
+            assert plain.queue.empty()
+
+
+async def test_levels_never_fill_a_queue() -> None:
+    """A page that is behind is not told: old loudness is worth nothing, and must not cost it its place."""
+    bus = LiveBus("here", levels=lambda: [(record(1), (1000.0, 1000.0))])
+    async with bus.watch(levels=True) as viewer:
+        assert viewer is not None
+        for _ in range(3 * MAX_QUEUED):
+            bus.meter()
+        assert viewer.queue.qsize() == 1
+        assert not viewer.dropped
+
+
+async def test_silence_is_told_once() -> None:
+    """Meters fall to zero when the last call is quiet or over, and are then left alone."""
+    heard = [1000.0]
+    bus = LiveBus("here", levels=lambda: [(record(1), (each, each)) for each in heard])
+    async with bus.watch(levels=True) as viewer:
+        assert viewer is not None
+        bus.meter()
+        viewer.queue.get_nowait()
+        heard.clear()
+        bus.meter()
+        assert viewer.queue.get_nowait().endswith(b"data: {}\n\n")
+        bus.meter()
+        assert viewer.queue.empty()

@@ -90,6 +90,7 @@ class Doorway:
 
     async def _watch(self, request: Request, visitor: Visitor) -> Response:
         call = request.query_params.get("call", "")[:MAX_ID]
+        levels, campaigns = (name in request.query_params for name in ("levels", "campaigns"))
 
         def still_allowed() -> bool:
             try:
@@ -98,7 +99,7 @@ class Doorway:
                 return False
 
         async def body() -> AsyncIterator[bytes]:
-            async with self._live.watch(call) as viewer:
+            async with self._live.watch(call, levels=levels, campaigns=campaigns) as viewer:
                 if viewer is None:
                     return
                 async for message in stream(viewer, still_allowed):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -20,6 +21,9 @@ from bridge.call.record import CallRecord, iso
 from bridge.errors import StoreUnavailable
 
 ROUND_S: Final = 0.2
+LEVELS_S: Final = 0.25  # between two looks at how loud calls are
+FULL_SCALE: Final = 32768.0
+DECIBELS: Final = 60.0  # below full scale a meter shows nothing
 POLL_S: Final = 2.0  # the calls of other instances
 SEND_S: Final = 20.0  # a page may leave what we send untaken for so long
 MAX_QUEUED: Final = 100  # messages of one viewer
@@ -39,16 +43,27 @@ class LiveStore(Protocol):
         ...
 
 
-class Viewer:
-    """One page that looks on. ``call``: at this call only, by our id or the softphone's; "": at all."""
+Levels = Callable[[], Iterable[tuple[CallRecord, tuple[float, float]]]]  # mean amplitudes of caller and agent
+Progress = Callable[[Mapping[str, Mapping[str, Any]]], Awaitable[list[dict[str, Any]]]]  # given what was told, by id
 
-    def __init__(self, call: str) -> None:
+
+class Viewer:
+    """One page that looks on. ``call``: at this call only, by our id or the softphone's; "": at all.
+
+    ``levels``: it shows how loud calls are; ``campaigns``: it shows those, and no calls.
+    """
+
+    def __init__(self, call: str = "", *, levels: bool = False, campaigns: bool = False) -> None:
         self.call = call
+        self.levels = levels
+        self.campaigns = campaigns
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
         self.dropped = False
 
     def wants(self, record: CallRecord) -> bool:
         """This record concerns it."""
+        if self.campaigns:
+            return False
         return not self.call or self.call in (record.call_id, record.detail.get("softphone"))
 
     def tell(self, message: bytes) -> None:
@@ -60,22 +75,31 @@ class Viewer:
 
 
 class LiveBus:
-    """One for each process. ``marked`` may be called for every save; ``run`` does the work. ``live``: calls in progress here."""
+    """One for each process. ``marked`` may be called for every save; ``run`` does the work.
+
+    ``live``: calls in progress here; ``levels``: how loud they are; ``progress``: how far campaigns have come.
+    """
 
     def __init__(
         self,
         instance: str,
         live: Callable[[], Collection[CallRecord]] = lambda: (),
         *,
+        levels: Levels = lambda: (),
+        progress: Progress | None = None,
         poll_s: float = POLL_S,
     ) -> None:
         self.dropped = 0  # viewers that did not read
         self._instance = instance
         self._live = live
+        self._levels = levels
+        self._progress = progress
         self._poll_s = poll_s
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, CallRecord] = {}
         self._foreign: dict[str, tuple[int, str]] = {}
+        self._campaigns: dict[str, dict[str, Any]] = {}  # as they were told
+        self._silent = True  # so the meters were left
         self._work = asyncio.Event()
 
     @property
@@ -90,14 +114,19 @@ class LiveBus:
             self._work.set()
 
     @contextlib.asynccontextmanager
-    async def watch(self, call: str = "") -> AsyncIterator[Viewer | None]:
+    async def watch(
+        self, call: str = "", *, levels: bool = False, campaigns: bool = False
+    ) -> AsyncIterator[Viewer | None]:
         """Look on; None where too many do already."""
         if len(self._viewers) >= MAX_VIEWERS:
             yield None
             return
-        viewer = Viewer(call)
+        viewer = Viewer(call, levels=levels, campaigns=campaigns)
         self._viewers.add(viewer)
-        self._foreign.clear()
+        if campaigns:
+            self._campaigns.clear()
+        else:
+            self._foreign.clear()
         for record in self._live():  # what changed between the page and its stream of updates is not lost
             self.marked(record)
         try:
@@ -109,6 +138,7 @@ class LiveBus:
         """Tell the viewers, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(store), name="live poll")
+            group.create_task(self._meter(), name="live levels")
             while True:
                 await self._work.wait()
                 self._work.clear()
@@ -129,28 +159,64 @@ class LiveBus:
             self.dropped += 1
             log.warning("viewer_dropped")
 
+    def meter(self) -> None:
+        """Tell whoever shows it how loud calls are. One who is behind is not told: it would be old when it comes."""
+        viewers = [viewer for viewer in self._viewers if viewer.levels and viewer.queue.empty()]
+        if not viewers:
+            return
+        heard = [(record, [percent(each) for each in levels]) for record, levels in self._levels()]
+        loud = {record.call_id: shown for record, shown in heard if any(shown)}
+        if loud or not self._silent:
+            everything = _event("levels", loud)
+            for viewer in viewers:
+                if viewer.call:
+                    mine = {record.call_id: shown for record, shown in heard if viewer.wants(record)}
+                    if mine:
+                        viewer.tell(_event("levels", mine))
+                else:
+                    viewer.tell(everything)
+        self._silent = not loud
+
+    async def _meter(self) -> None:
+        while True:
+            await asyncio.sleep(LEVELS_S)
+            self.meter()
+
     async def _poll(self, store: LiveStore) -> None:
         while True:
             await asyncio.sleep(self._poll_s)
-            if not self._viewers:
-                continue
             try:
-                records = await store.unfinished()
+                if any(not viewer.campaigns for viewer in self._viewers):
+                    self._compare(await store.unfinished())
+                if any(viewer.campaigns for viewer in self._viewers) and self._progress is not None:
+                    self._tell_campaigns(await self._progress(self._campaigns))
             except StoreUnavailable as error:
                 log.warning("live_store_away", error=type(error).__name__)
-                continue
-            for record in records:
-                state = (len(record.turns), str(record.status))
-                if record.instance != self._instance and self._foreign.get(record.call_id) != state:
-                    self.marked(record)
-            ours = {record.call_id: (len(record.turns), str(record.status)) for record in records}
-            gone = [call_id for call_id in self._foreign if call_id not in ours]
-            for viewer in self._viewers:
-                for call_id in gone:
+
+    def _compare(self, records: list[CallRecord]) -> None:
+        """The calls of other instances, as the store has them, with what was told of them."""
+        for record in records:
+            state = (len(record.turns), str(record.status))
+            if record.instance != self._instance and self._foreign.get(record.call_id) != state:
+                self.marked(record)
+        ours = {record.call_id: (len(record.turns), str(record.status)) for record in records}
+        gone = [call_id for call_id in self._foreign if call_id not in ours]
+        for viewer in self._viewers:
+            for call_id in gone:
+                if not viewer.campaigns:
                     viewer.tell(_event("gone", {"call_id": call_id}))
-            self._foreign = {
-                record.call_id: ours[record.call_id] for record in records if record.instance != self._instance
-            }
+        self._foreign = {
+            record.call_id: ours[record.call_id] for record in records if record.instance != self._instance
+        }
+
+    def _tell_campaigns(self, campaigns: list[dict[str, Any]]) -> None:
+        for each in reversed(campaigns):  # the newest last: it comes to stand on top
+            if self._campaigns.get(each["campaign_id"]) != each:
+                message = _event("campaign", each)
+                for viewer in self._viewers:
+                    if viewer.campaigns:
+                        viewer.tell(message)
+        self._campaigns = {each["campaign_id"]: each for each in campaigns}
 
 
 def brief(record: CallRecord) -> dict[str, Any]:
@@ -177,6 +243,11 @@ def held(record: CallRecord) -> bool:
     """An operator has let the caller wait, and no stream has come since."""
     kinds = (event["type"] for event in reversed(record.events))
     return next((kind for kind in kinds if kind in HOLDING), "") == "held"
+
+
+def percent(level: float) -> int:
+    """A mean amplitude of 16-bit samples as a meter shows it: 0 (DECIBELS below full scale) to 100."""
+    return 0 if level < 1 else max(round(100 + 2000 / DECIBELS * math.log10(level / FULL_SCALE)), 0)
 
 
 def growing(record: CallRecord) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 // One call: its transcript, which grows while it lasts, and afterwards follows the recording.
-import { showHeld, showTurns } from './transcript.js';
+import { showHeld, showLevels, showTurns } from './transcript.js';
 
 const call = document.getElementById('call');
 const list = document.getElementById('transcript');
@@ -19,7 +19,7 @@ const record = await answer.json();
 show(record);
 
 if (call.dataset.live) {
-  const events = new EventSource(`/live?call=${encodeURIComponent(call.dataset.call)}`);
+  const events = new EventSource(`/live?levels&call=${encodeURIComponent(call.dataset.call)}`);
   events.addEventListener('record', ({ data }) => {
     const fresh = JSON.parse(data);
     show(fresh);
@@ -27,7 +27,13 @@ if (call.dataset.live) {
     if (!fresh.live) {
       events.close();
       document.getElementById('actions')?.remove();
+      document.getElementById('loudness')?.remove();
     }
+  });
+  events.addEventListener('levels', ({ data }) => {
+    const place = document.getElementById('loudness');
+    place?.toggleAttribute('hidden', false);
+    if (place) showLevels(place, JSON.parse(data)[call.dataset.call]);
   });
 }
 

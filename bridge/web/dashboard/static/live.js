@@ -1,5 +1,5 @@
 // The calls in progress, kept up to date by server-sent events.
-import { clock, showHeld } from './transcript.js';
+import { clock, showHeld, showLevels } from './transcript.js';
 
 const rows = document.getElementById('calls');
 const template = document.getElementById('row');
@@ -62,7 +62,7 @@ rows.addEventListener('submit', async (event) => { // stay on this page
   }
 });
 
-const events = new EventSource('/live');
+const events = new EventSource('/live?levels');
 let opened = false;
 events.onopen = () => {
   if (opened) location.reload(); // what happened meanwhile is not told again
@@ -77,5 +77,9 @@ events.addEventListener('call', ({ data }) => {
   tick();
 });
 events.addEventListener('gone', ({ data }) => { forget(JSON.parse(data).call_id); count(); });
+events.addEventListener('levels', ({ data }) => {
+  const levels = JSON.parse(data);
+  for (const each of rows.children) showLevels(each, levels[each.dataset.call]);
+});
 setInterval(tick, 1000);
 tick();

@@ -2,7 +2,9 @@
 
 function clock(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  const two = (number) => String(number).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
 }
 
 function line(turn) {
@@ -42,4 +44,12 @@ export { clock };
 // Of the buttons to hold and to resume, the one that can be used.
 export function showHeld(inside, held) {
   for (const form of inside.querySelectorAll('form[data-held]')) form.hidden = (form.dataset.held === 'yes') !== Boolean(held);
+}
+
+// How loud both sides are, from 0 to 100; undefined leaves the meters hidden or lets them fall.
+export function showLevels(inside, levels) {
+  const place = inside.querySelector('[data-levels]');
+  if (!place || (place.hidden && !levels)) return;
+  place.hidden = false;
+  [...place.children].forEach((meter, side) => { meter.value = levels?.[side] ?? 0; });
 }
