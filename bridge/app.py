@@ -254,6 +254,7 @@ class House:
                 yield
             finally:
                 self.ready = False
+                await self.business.text.close()
                 await self.operations.leave()
                 board.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

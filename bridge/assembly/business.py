@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -22,26 +22,29 @@ from bridge.call.plan import Line
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
-from bridge.errors import CarrierFailure, ConfigurationError, Mistake
+from bridge.errors import CarrierFailure, ConfigurationError, Mistake, StoreUnavailable
 from bridge.runtime.chores import Chore
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
-from bridge.store.busy import Busy
+from bridge.store.busy import Busy, Elsewhere
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
 from bridge.store.suppression import Suppressions
 from bridge.tools import delivery, python
 from bridge.tools.arguments import ArgumentRules
-from bridge.tools.asking import LiveCall
+from bridge.tools.asking import LiveCall, ToolCall, ToolProblem
 from bridge.tools.builtin import SCHEMAS, BuiltIns
 from bridge.tools.courier import Channel, Courier
 from bridge.tools.limits import Allowance
 from bridge.tools.roll import Roll
 from bridge.tools.sending import Destination
-from bridge.tools.toolbox import Tool, Toolbox, over_socket
+from bridge.tools.toolbox import LONGEST_S, NOT_NOW, Tool, Toolbox, over_socket
+from bridge.web.questions import Questions, Unanswered
 from bridge.web.tools import ToolRoutes
 
+TOOL: Final = "tool"  # a question of another instance: run it for a call that is here
+SPARE_S: Final = 5.0  # both ways through the store
 FORGET_S: Final = 3600.0  # between looks for dead letters that are too old
 
 log = structlog.get_logger("bridge.business")
@@ -103,14 +106,13 @@ class Business:
             TextParts(settings, lines, agents, database, calls, rest, switchboard, instance, self.telling.announcer),
             changed=self.watch,
         )
-        self._roll = Roll(
-            lambda: [*switchboard.sessions, *self.text.texts.sessions], elsewhere=Busy(database, instance).elsewhere
-        )
+        self._roll = Roll(lambda: [*switchboard.sessions, *self.text.texts.sessions], others=Busy(database, instance))
         limits = settings.limits
         allowance = Allowance(
             tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
         )
         self._systems = self._business_systems()
+        self._questions: Questions | None = None
         self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
         self.toolbox = Toolbox(
             roll=self._roll,
@@ -118,6 +120,7 @@ class Business:
             tools=self._tools(),
             allowance=allowance,
             secrets=own_secrets(settings),
+            ask_there=self._ask_there,
         )
         self.courier = Courier(self.outbox, self._channels())
 
@@ -162,6 +165,8 @@ class Business:
     def join(self, operations: Operations) -> None:
         """Add what operators and apps may ask, and what is done now and then."""
         self.text.join(operations)
+        self._questions = operations.questions
+        operations.questions.kinds[TOOL] = self._asked_from_elsewhere
         self.reach.call_back = self.text.call_back
         days = self._settings.retention_days
 
@@ -196,6 +201,29 @@ class Business:
             session.perform(e.SendToolResult(order.tool_call_id, words, is_error=True))
             return
         self._switchboard.spawn(self._answer(session, order), name="tool")
+
+    async def _ask_there(self, call: ToolCall, there: Elsewhere) -> dict[str, Any]:
+        if self._questions is None:
+            raise ToolProblem(NOT_NOW, kind="elsewhere")
+        asked = {
+            "agent": call.agent,
+            "name": call.name,
+            "arguments": call.arguments,
+            "payload": call.payload,
+            "key": call.key,
+            "call_id": there.call_id,
+        }
+        try:
+            return await self._questions.ask(TOOL, asked, instance=there.instance, timeout_s=LONGEST_S + SPARE_S)
+        except Unanswered as unanswered:
+            words = NOT_NOW if unanswered.undone else "It is not certain whether that was done."
+            raise ToolProblem(words, kind="elsewhere") from None
+        except StoreUnavailable:
+            raise ToolProblem("It is not certain whether that was done.", kind="elsewhere") from None
+
+    async def _asked_from_elsewhere(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        call = ToolCall(args["agent"], args["name"], args["arguments"], args["payload"], args["key"])
+        return await self.toolbox.asked_from_elsewhere(call, args["call_id"])
 
     async def _answer(self, session: CallSession, order: e.RunTool) -> None:
         agent = session.record.agent

@@ -38,6 +38,7 @@ from bridge.web.jwt import Issuer, TokenJudge
 from bridge.web.metrics import Metrics, Sources, metrics_route
 from bridge.web.openapi import document
 from bridge.web.proxies import Proxies
+from bridge.web.questions import Questions
 from bridge.web.streams import StreamChange
 
 BEAT_S: Final = 4.0
@@ -69,7 +70,8 @@ class Operations:
     """``routes`` for the front door, ``run`` as a task, ``leave`` at the end.
 
     For others to add to: ``api.add(Endpoint...)``, ``control.verbs``, ``chores.add(Chore...)``, ``forgetters`` (what is kept
-    of a call beside its record: removed with it), ``access.recognised_by``.
+    of a call beside its record: removed with it), ``access.recognised_by``,
+    ``questions.kinds`` (what other instances may ask).
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -113,6 +115,7 @@ class Operations:
         )
         self.api = self._api()
         self.chores = self._chores()
+        self.questions = Questions(parts.instance, self.commands, look=self.take_commands, alive=self._alive)
         self._others = False  # more instances are alive than this one
 
     # ------------------------------------------------------------ the front door
@@ -261,7 +264,8 @@ class Operations:
     async def take_commands(self) -> None:
         """Do what other instances ask of us. Raises StoreUnavailable."""
         for command in await self.commands.take(self._parts.instance):
-            self._parts.switchboard.spawn(self.control.obey(command), name=f"command {command.verb[:20]}")
+            obey = self.questions.obey if self.questions.concerns(command) else self.control.obey
+            self._parts.switchboard.spawn(obey(command), name=f"command {command.verb[:20]}")
 
     async def _purge(self) -> None:
         now = datetime.now(UTC)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,20 +20,31 @@ from bridge.call.plan import Line
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
+from bridge.carriers.twilio.webhooks import InboundMessage
 from bridge.outbound.placing import Placing, new_call_id
 from bridge.outbound.wanted import Wanted
+from bridge.runtime.chores import Chore
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.runtime.texts import Texts
 from bridge.store.attempts import Attempts
 from bridge.store.calls import Calls
+from bridge.store.conversations import Conversations
 from bridge.store.database import Database
 from bridge.store.suppression import Suppressions
 from bridge.tools.events import Announcer
 from bridge.web.api.endpoint import Asked, Endpoint, Refused, answer
 from bridge.web.chat.routes import ChatRoutes, ChatRules, Refusal, ask
+from bridge.web.conversing import Conversing
 from bridge.web.proxies import Proxies
 from bridge.web.texting import Means, Texting
+
+MESSAGE: Final = "message"  # a question of another instance: this person is ours, answer them
+MESSAGE_S: Final = 5.0  # to take it, not to answer it
+PERSON_S: Final = 3600.0  # as long as the loop guard counts
+HOLD_S: Final = 60.0  # longer than a session: nobody else opens one beside it
+FORGET_S: Final = 3600.0
+KEPT: Final = timedelta(days=1)  # a visitor who comes back goes on under the same id
 
 
 class ChatAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,6 +78,13 @@ class TextWing:
         settings = parts.settings
         chat = settings.chat
         self.texts = Texts(parts.agents, idle_s=chat.idle_s, max_sessions=chat.max_sessions, changed=changed)
+        self._holds = Conversations(parts.database, parts.instance)
+        self.conversing = Conversing(
+            self.texts,
+            self._holds,
+            hold_s=chat.idle_s + HOLD_S,
+            spawn=parts.switchboard.spawn,
+        )
         self._policy = policy_of(settings, parts.lines)
         self._placing = Placing(
             policy=self._policy,
@@ -78,13 +97,14 @@ class TextWing:
         )
         self.texting = Texting(
             Means(
-                texts=self.texts,
+                texts=self.conversing,
                 agents={line.number: line.text_agent for line in settings.lines if line.text_agent},
                 lines=lambda: parts.lines,
                 suppressed=Suppressions(parts.database),
                 send=parts.rest.send_message,
                 tell=parts.announcer.tell,
                 spawn=parts.switchboard.spawn,
+                elsewhere=self._answered_elsewhere,
                 help_text=chat.help_text,
                 per_hour=chat.messages_per_hour,
             )
@@ -97,7 +117,7 @@ class TextWing:
                 per_hour=chat.messages_per_hour,
                 call_me=self.call_me if chat.call_from else None,
             ),
-            self.texts,
+            self.conversing,
             Proxies(settings.server.trusted_proxies),
         )
 
@@ -107,7 +127,46 @@ class TextWing:
 
     def join(self, operations: Operations) -> None:
         """What apps with an operator's key reach."""
+        self.conversing.join(operations.questions)
+        operations.questions.kinds[MESSAGE] = self._message
+        operations.chores.add(Chore("conversations", FORGET_S, self._forget))
         operations.api.add(Endpoint("POST", "/chat", self._asked, role="operator", body=ChatAsked))
+
+    async def close(self) -> None:
+        """End every conversation here, so that others may have them."""
+        await self.texts.close()
+
+    async def _forget(self) -> None:
+        await self._holds.purge(after=KEPT)
+
+    # ------------------------------------------------------------ a person's messages are judged by one instance
+
+    async def _answered_elsewhere(self, message: InboundMessage) -> bool:
+        """Another instance has this person, with all that it remembers of them, and answers."""
+
+        async def here() -> dict[str, Any]:
+            return {"here": True}
+
+        answer = await self.conversing.at_owner(
+            _person(message),
+            MESSAGE,
+            dataclasses.asdict(message),
+            here,
+            agent="",
+            person=message.sender,
+            hold_s=PERSON_S,
+            timeout_s=MESSAGE_S,
+        )
+        return "here" not in answer
+
+    async def _message(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        message = InboundMessage(**args)
+        if not await self.conversing.owns(_person(message), agent="", person=message.sender, hold_s=PERSON_S):
+            return {"moved": True}
+        self.texting.take(message)
+        return {}
+
+    # ------------------------------------------------------------ asked by apps and visitors
 
     async def _asked(self, asked: Asked) -> Response:
         body: ChatAsked = asked.body
@@ -118,15 +177,17 @@ class TextWing:
             raise Refused(404, "There is no such agent.", "Name one of [agents.*] of provider kura.")
         key = f"api:{asked.visitor.name}:{body.agent}:{name}"
         try:
-            reply = await ask(self.texts, key, body.agent, body.message)
+            reply = await ask(self.conversing, key, body.agent, body.message)
         except Refusal as refusal:
             raise Refused(refusal.status, str(refusal)) from None
         return answer(200, {"conversation_id": name, "reply": reply})
 
-    async def call_me(self, number: str, agent: str) -> str:
-        """Call a visitor, from the line that is configured for it. Raises BridgeError."""
+    async def call_me(self, number: str, agent: str, conversation: str) -> str:
+        """Call a visitor, once for a conversation, from the line that is configured for it. Raises BridgeError."""
         line = self._parts.settings.chat.call_from or ""
-        return await self._place(number, line, agent="", variables={"chat_agent": agent})
+        # The same conversation is the same call: of two instances that are asked at once, one dials.
+        call_id = new_call_id(f"chat\n{conversation}")
+        return await self._place(number, line, agent="", variables={"chat_agent": agent}, call_id=call_id)
 
     async def call_back(self, session: CallSession, at: datetime, note: str) -> bool:
         """Call the person of a call again. Raises BridgeError."""
@@ -137,7 +198,14 @@ class TextWing:
         return True
 
     async def _place(
-        self, to: str, from_: str, *, agent: str, variables: Mapping[str, Any], at: datetime | None = None
+        self,
+        to: str,
+        from_: str,
+        *,
+        agent: str,
+        variables: Mapping[str, Any],
+        at: datetime | None = None,
+        call_id: str = "",
     ) -> str:
         line = self._policy.caller(from_)
         wanted = Wanted(
@@ -150,4 +218,8 @@ class TextWing:
             max_duration_s=self._policy.max_duration_s,
             not_before=at,
         )
-        return (await self._placing.place(wanted, call_id=new_call_id())).call_id
+        return (await self._placing.place(wanted, call_id=call_id or new_call_id())).call_id
+
+
+def _person(message: InboundMessage) -> str:
+    return f"person:{message.sender}"

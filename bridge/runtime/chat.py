@@ -170,12 +170,13 @@ class TextSession:
         """Give the agent's session back."""
         self._finish(Reason.AGENT_IDLE)
         stopped = False
-        if self._socket is not None and self._stream is not None:
+        socket, self._socket = self._socket, None
+        if socket is not None and self._stream is not None:
             last = self._stream.send(e.SendStop())
             if last is not None:
-                self._socket.send(last)
+                socket.send(last)
                 stopped = True
-            self._socket.close(1000)
+            socket.close(1000)
         if self._session is not None:
             session, self._session = self._session, None
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -35,6 +35,10 @@ class Texts:
         self._idle_s = idle_s
         self._max = max_sessions
         self._changed = changed
+        self.opened: Callable[[str, CallRecord], Awaitable[None]] | None = None  # waited for before the first message
+        self.closed: Callable[[CallRecord], Awaitable[None]] | None = None
+        self._recorded: set[str] = set()  # call ids of which ``opened`` was told, and ``closed`` was not yet
+        self._shut = False
         self._sessions: dict[str, TextSession] = {}
         self._leaving: list[TextSession] = []
         self._wake = asyncio.Event()
@@ -49,20 +53,31 @@ class Texts:
         session = self._sessions.get(key)
         fresh = session is None or session.over
         if session is None or session.over:
-            session = self._open(key, agent, person=person, line=line, metadata=metadata)
+            session = await self._fresh(key, agent, person=person, line=line, metadata=metadata)
         try:
             return await session.ask(text)
         except AgentFailure as failure:
             if fresh or not failure.retry:
                 raise
         # It was lost between two messages: the person should not have to write again.
-        return await self._open(key, agent, person=person, line=line, metadata=metadata).ask(text)
+        session = await self._fresh(key, agent, person=person, line=line, metadata=metadata)
+        return await session.ask(text)
+
+    async def _fresh(self, key: str, agent: str, **facts: Any) -> TextSession:
+        session = self._sessions.get(key)
+        if session is not None and not session.over:  # another message was quicker
+            return session
+        session = self._open(key, agent, **facts)
+        if self.opened is not None:
+            self._recorded.add(session.record.call_id)
+            await self.opened(key, session.record)
+        return session
 
     def _open(self, key: str, agent: str, *, person: str, line: str, metadata: Mapping[str, Any]) -> TextSession:
         found: ChatAgent | None = self._agents.get(agent)
         if found is None or not hasattr(found, "create"):
             raise AgentFailure("this agent does not chat", reason=Reason.AGENT_NOT_FOUND)
-        if len(self._sessions) >= self._max:
+        if self._shut or len(self._sessions) >= self._max:
             raise AgentFailure("too many conversations at once", reason=Reason.OVERLOADED)
         record = CallRecord(
             call_id="text_" + secrets.token_hex(12),
@@ -106,17 +121,26 @@ class Texts:
                 except TimeoutError:
                     continue
         finally:
-            for session in list(self._sessions.values()):
-                await session.close()
-            await self._part()
+            await self.close()
+
+    async def close(self) -> None:
+        """End everything, and open nothing more."""
+        self._shut = True
+        self._leaving += self._sessions.values()
+        await self._part()
 
     async def _sweep(self) -> None:
         now = asyncio.get_running_loop().time()
-        for session in list(self._sessions.values()):
-            if now - session.used >= self._idle_s:
-                await session.close()
+        self._leaving += [each for each in self._sessions.values() if now - each.used >= self._idle_s]
         await self._part()
 
     async def _part(self) -> None:
-        while self._leaving:
-            await self._leaving.pop().close()
+        while self._leaving:  # an end may bring another one
+            leaving, self._leaving = self._leaving, []
+            await asyncio.gather(*(self._end(session) for session in dict.fromkeys(leaving)))
+
+    async def _end(self, session: TextSession) -> None:
+        if self.closed is not None and session.record.call_id in self._recorded:
+            self._recorded.discard(session.record.call_id)
+            await self.closed(session.record)
+        await session.close()

@@ -1,4 +1,4 @@
-"""What an operator asks of a call that lives on another instance: a mailbox for each instance."""
+"""What one instance asks of another, which has the call or the conversation: a mailbox for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from bridge.store.database import Database
 from bridge.store.tables import COMMANDS
@@ -44,16 +44,24 @@ class Commands:
 
     async def take(self, instance: str) -> list[Command]:
         """What was left for ``instance``, in order; what is older than a minute is thrown away."""
+        old = COMMANDS.c.put_us < self._database.now_us() - STALE_US
+        looked = select(COMMANDS.c.id).where(or_(COMMANDS.c.instance == instance, old)).limit(1)
         async with self._database.read() as connection:  # most polls find nothing, and a read takes no lock
-            if (await connection.execute(select(COMMANDS.c.id).limit(1))).first() is None:
+            if (await connection.execute(looked)).first() is None:
                 return []
         mine = select(COMMANDS.c.id).where(COMMANDS.c.instance == instance).order_by(COMMANDS.c.id).limit(MAX_TAKEN)
         taken = delete(COMMANDS).where(COMMANDS.c.id.in_(mine.scalar_subquery()))
         columns = (COMMANDS.c.id, COMMANDS.c.call_id, COMMANDS.c.verb, COMMANDS.c.args)
         async with self._database.write() as connection:
-            await connection.execute(delete(COMMANDS).where(COMMANDS.c.put_us < self._database.now_us() - STALE_US))
+            await connection.execute(delete(COMMANDS).where(old))
             rows = (await connection.execute(taken.returning(*columns))).all()
         return [
             Command(row.call_id, row.verb, msgspec.json.decode(row.args))
             for row in sorted(rows, key=lambda row: row.id)
         ]
+
+    async def withdraw(self, call_id: str, verb: str) -> bool:
+        """Take back what was left for an instance that may be gone; False where it was taken."""
+        left = delete(COMMANDS).where(COMMANDS.c.call_id == call_id, COMMANDS.c.verb == verb)
+        async with self._database.write() as connection:
+            return (await connection.execute(left)).rowcount > 0

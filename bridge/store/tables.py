@@ -88,6 +88,17 @@ COMMANDS: Final = Table(
     Column("put_us", BigInteger, nullable=False),
 )
 
+CONVERSATIONS: Final = Table(  # by text: which instance answers whom
+    "conversations",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("instance", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("call_id", String, nullable=False, index=True),  # of the session that is open, "" for none
+    Column("until_us", BigInteger, nullable=False, index=True),  # without another message
+)
+
 INSTANCES: Final = Table(
     "instances",
     METADATA,

@@ -13,6 +13,7 @@ import structlog
 
 from bridge.call import events as e
 from bridge.errors import BridgeError
+from bridge.store.busy import Elsewhere
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import About, LiveCall, ToolCall, ToolProblem
 from bridge.tools.builtin import SCHEMAS, BuiltIns
@@ -26,6 +27,7 @@ NOT_NOW: Final = "That could not be done just now."
 
 log = structlog.get_logger("bridge.tools")
 
+AskThere = Callable[[ToolCall, Elsewhere], Awaitable[dict[str, Any]]]  # another instance runs it; raises ToolProblem
 Run = Callable[[ToolCall, About], Awaitable[Any]]  # raises ToolProblem
 
 
@@ -56,6 +58,7 @@ class Toolbox:
         tools: Mapping[str, Tool],
         allowance: Allowance,
         secrets: tuple[str, ...] = (),
+        ask_there: AskThere | None = None,
     ) -> None:
         self.counts = Counts()
         self._roll = roll
@@ -63,6 +66,7 @@ class Toolbox:
         self._tools = tools
         self._allowance = allowance
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)  # a shorter one is found in anything
+        self._ask_there = ask_there
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def asked(self, call: ToolCall) -> dict[str, Any]:
@@ -70,9 +74,20 @@ class Toolbox:
         try:
             self._known(call)
             live = await self._roll.find(call, acts=call.name in SCHEMAS)
-            return await self._run(call, live)
+            if not isinstance(live, Elsewhere):
+                return await self._run(call, live)
+            if self._ask_there is None:
+                raise ToolProblem(NOT_NOW, kind="elsewhere")
+            return await self._ask_there(call, live)
         except ToolProblem as problem:
             return self._failed(call, problem)
+
+    async def asked_from_elsewhere(self, call: ToolCall, call_id: str) -> dict[str, Any]:
+        """A tool call that reached another instance, for a call that is here."""
+        live = self._roll.here(call_id, call.agent)
+        if live is None:
+            return self._failed(call, ToolProblem("That call is over.", kind="no_call"))
+        return await self.called(call, live)
 
     async def called(self, call: ToolCall, live: LiveCall) -> dict[str, Any]:
         """A tool call that came over the socket of a live call."""

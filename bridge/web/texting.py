@@ -16,7 +16,7 @@ import structlog
 from bridge.carriers.twilio.webhooks.requests import InboundMessage
 from bridge.errors import AgentFailure, CarrierFailure, StoreUnavailable
 from bridge.runtime.loopguard import LoopGuard
-from bridge.runtime.texts import Texts
+from bridge.web.conversing import Conversing
 
 STOP: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})  # CTIA
 START: Final = frozenset({"start", "yes", "unstop"})
@@ -50,13 +50,16 @@ class Suppressed(Protocol):
 class Means:
     """What texting works with. ``agents``: the text agent of each of our numbers; ``lines``: all of them."""
 
-    texts: Texts
+    texts: Conversing
     agents: Mapping[str, str]
     lines: Callable[[], Mapping[str, object]]
     suppressed: Suppressed
     send: Callable[..., Awaitable[object]]  # (to, from_, body=)
     tell: Callable[..., Awaitable[None]]  # an event
     spawn: Callable[..., object]
+    elsewhere: Callable[
+        [InboundMessage], Awaitable[bool]
+    ]  # another instance has this person and answers; raises BridgeError
     help_text: str
     per_hour: int
 
@@ -72,8 +75,21 @@ class Texting:
         self._turns: OrderedDict[str, asyncio.Lock] = OrderedDict()
 
     async def received(self, message: object) -> None:
-        """A message came in; the same one again is ignored."""
+        """A message came in."""
         assert isinstance(message, InboundMessage)
+        self._means.spawn(self._pass_on(message), name="text message")
+
+    async def _pass_on(self, message: InboundMessage) -> None:
+        """To the instance that has the person, which remembers what was said: this one, or another."""
+        try:
+            if await self._means.elsewhere(message):
+                return
+        except (AgentFailure, StoreUnavailable) as error:
+            log.warning("text_owner_unknown", error=type(error).__name__)
+        self.take(message)
+
+    def take(self, message: InboundMessage) -> None:
+        """Answer a message here; the same one again is ignored."""
         if message.message_sid in self._seen:
             return
         self._seen[message.message_sid] = True
@@ -133,6 +149,9 @@ class Texting:
             )
         except AgentFailure as failure:
             log.warning("text_unanswered", agent=agent, reason=failure.reason, hint=failure.hint)
+            return TROUBLE
+        except StoreUnavailable:
+            log.warning("text_unanswered", agent=agent, reason="store_unavailable")
             return TROUBLE
 
     async def _reply(self, person: str, line: str, body: str) -> None:

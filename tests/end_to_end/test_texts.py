@@ -78,7 +78,21 @@ async def scene(folder: Path, *, chat: str = "", page: str = PAGE) -> AsyncItera
         kura = await stack.enter_async_context(Kura(keys=[Key(KEY, per_minute=1000)]))
         carrier = Carrier(public_url=PUBLIC, address="127.0.0.1:1")
         rest = await stack.enter_async_context(TwilioRest(carrier))
-        configured = f"""
+        configured = configuration(folder, kura, rest, chat, page)
+        house = await stack.enter_async_context(running(folder, configured))
+        carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
+        await stack.enter_async_context(carrier)
+        answering = asyncio.create_task(answer_all(kura))
+        try:
+            yield Scene(house, kura, carrier, rest, {answering})
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+
+
+def configuration(folder: Path, kura: Kura, rest: TwilioRest, chat: str = "", page: str = PAGE) -> str:
+    """One assistant, which answers texts and pages."""
+    return f"""
 public_url = "{PUBLIC}"
 database_url = "sqlite:///{folder}/calls.db"
 [carriers.twilio]
@@ -101,15 +115,6 @@ number = "+15550100"
 agent = "booking"
 text_agent = "booking"
 """
-        house = await stack.enter_async_context(running(folder, configured))
-        carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
-        await stack.enter_async_context(carrier)
-        answering = asyncio.create_task(answer_all(kura))
-        try:
-            yield Scene(house, kura, carrier, rest, {answering})
-        finally:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
 
 
 @pytest.fixture

@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from bridge.errors import Reason, StoreUnavailable
+from bridge.store.busy import Elsewhere
 from bridge.tools.asking import ToolCall, ToolProblem
 from bridge.tools.roll import QUIET_S, Roll
 
 from .conftest import Live
+
+
+def there(number: int = 9) -> Elsewhere:
+    """A call of another instance."""
+    return Elsewhere(f"call_{number}", "b", "support", "+15550199999")
 
 
 class Scene:
@@ -18,15 +24,24 @@ class Scene:
     def __init__(self, *live: Live) -> None:
         self.live = list(live)
         self.now = 1000.0
-        self.elsewhere: bool | Exception = False
-        self.roll = Roll(lambda: self.live, elsewhere=self._elsewhere, clock=lambda: self.now)
+        self.away: list[Elsewhere] = []
+        self.unclear = False
+        self.store: Exception | None = None
+        self.roll = Roll(lambda: self.live, others=self, clock=lambda: self.now)
         for each in live:
             self.roll.observe(each.record)
 
-    async def _elsewhere(self, agent: str, seconds: float) -> bool:
-        if isinstance(self.elsewhere, Exception):
-            raise self.elsewhere
-        return self.elsewhere
+    async def named(self, call_id: str) -> Elsewhere | None:
+        """Of the other instances."""
+        if self.store is not None:
+            raise self.store
+        return next((each for each in self.away if each.call_id == call_id), None)
+
+    async def of(self, agent: str, quiet_s: float) -> tuple[list[Elsewhere], bool]:
+        """Of the other instances."""
+        if self.store is not None:
+            raise self.store
+        return [each for each in self.away if each.agent == agent], self.unclear
 
     def end(self, live: Live) -> None:
         """The call is over."""
@@ -40,7 +55,7 @@ class Scene:
             found = await self.roll.find(ToolCall(agent, "x", arguments, {}), acts=acts)
         except ToolProblem as problem:
             return problem.kind
-        return found.record.call_id
+        return f"{found.call_id} on {found.instance}" if isinstance(found, Elsewhere) else found.record.call_id
 
 
 @pytest.mark.parametrize("acts", [True, False])
@@ -125,10 +140,45 @@ async def test_a_number_of_somebody_else_is_no_proof() -> None:
     assert await scene.find(phone_number="+15550199999") == "no_call"
 
 
-@pytest.mark.parametrize("answer", [True, StoreUnavailable("away")])
-async def test_calls_on_other_instances_count(answer: bool | Exception) -> None:
-    """A call elsewhere, or a store that cannot tell, makes the only one here uncertain; an id does not need them."""
+async def test_calls_on_other_instances_count() -> None:
+    """A call elsewhere, one that may be, or a store that cannot tell, makes the only one here uncertain; an id does not
+    need them.
+    """
     scene = Scene(Live(1))
-    scene.elsewhere = answer
+    scene.away = [there()]
+    assert await scene.find() == "ambiguous"
+    assert await scene.find(acts=False) == "ambiguous"
+    scene.away, scene.unclear = [], True
+    assert await scene.find() == "ambiguous"
+    scene.unclear, scene.store = False, StoreUnavailable("away")
     assert await scene.find() == "ambiguous"
     assert await scene.find(call_id="call_1") == "call_1"
+
+
+async def test_a_call_on_another_instance_is_found() -> None:
+    """By its id, or as the agent's only one; never by another agent, and with its own person's number only."""
+    scene = Scene(Live(1, agent="booking"))
+    scene.away = [there()]
+    assert await scene.find(call_id="call_9") == "call_9 on b"
+    assert await scene.find() == "call_9 on b"
+    assert await scene.find(phone_number="+15550199999") == "call_9 on b"
+    assert await scene.find(phone_number="+15550199999", acts=False) == "call_9 on b"
+    assert await scene.find(phone_number="+15550000000") == "no_call"
+    assert await scene.find(call_id="call_9", phone_number="+15550000000") == "wrong_call"
+    assert await scene.find(call_id="call_9", agent="booking") == "no_call"
+    scene.away.append(there(8))
+    assert await scene.find() == "ambiguous"
+    assert await scene.find(call_id="call_8") == "call_8 on b"
+
+
+async def test_a_late_tool_call_never_acts_on_the_next_call_elsewhere() -> None:
+    """The 30 s count over all instances, whichever had the former call."""
+    former = Live(1)
+    scene = Scene(former)
+    scene.end(former)
+    scene.away = [there()]
+    assert await scene.find() == "ambiguous"
+    scene.now += QUIET_S + 1
+    assert await scene.find() == "call_9 on b"
+    scene.unclear = True
+    assert await scene.find() == "ambiguous"

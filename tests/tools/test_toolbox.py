@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.call import events as e
+from bridge.store.busy import Elsewhere
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import About, ToolCall, ToolProblem
 from bridge.tools.builtin import BuiltIns
@@ -154,3 +155,52 @@ def test_a_call_over_the_socket_has_the_same_shape() -> None:
     call = over_socket("support", e.RunTool("t1", "book", {"date": "x"}))
     assert call.payload == {"tool_name": "book", "tool_args": {"date": "x"}}
     assert call.key
+
+
+class There:
+    """Another instance with the only call."""
+
+    def __init__(self) -> None:
+        self.call = Elsewhere("call_9", "b", "support", "+15550199999")
+        self.asked: list[tuple[str, str]] = []
+        self.fails = False
+
+    async def named(self, call_id: str) -> Elsewhere | None:
+        """Of the store."""
+        return self.call if call_id == "call_9" else None
+
+    async def of(self, agent: str, quiet_s: float) -> tuple[list[Elsewhere], bool]:
+        """Of the store."""
+        return [self.call], False
+
+    async def ask(self, call: ToolCall, there: Elsewhere) -> dict[str, Any]:
+        """What it answers."""
+        if self.fails:
+            raise ToolProblem("It is gone.", kind="elsewhere")
+        self.asked.append((call.name, there.instance))
+        return {"booked": "there"}
+
+
+async def test_a_call_on_another_instance_is_asked_there() -> None:
+    """And its failure is one that the agent can use."""
+    there, limits = There(), Allowance()
+    box = Toolbox(
+        roll=Roll(list, others=there),
+        built_in=BuiltIns(Hands(), frozenset(), limits),
+        tools={"book": Tool(Shop().run)},
+        allowance=limits,
+        ask_there=there.ask,
+    )
+    assert await box.asked(asking(call_id="call_9")) == {"booked": "there"}
+    assert there.asked == [("book", "b")]
+    there.fails = True
+    assert await box.asked(asking(call_id="call_9")) == {"error": "It is gone."}
+
+
+async def test_another_instance_asks_for_a_call_that_is_here(live: Live) -> None:
+    """By our id and the agent that it is with; what is over is said so."""
+    box = toolbox(live, Shop())
+    assert await box.asked_from_elsewhere(asking(), "call_1") == {"booked": True}
+    assert "over" in (await box.asked_from_elsewhere(asking(), "call_2"))["error"]
+    live.record.agent = "other"
+    assert "over" in (await box.asked_from_elsewhere(asking(), "call_1"))["error"]

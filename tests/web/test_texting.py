@@ -36,11 +36,23 @@ class World:
             send=self._send,
             tell=self._tell,
             spawn=lambda work, name: self.spawned.append(work),
+            elsewhere=self._elsewhere,
             help_text=HELP,
             per_hour=per_hour,
         )
+        self.owner: bool | Exception = False
         self.texting = Texting(means, clock=lambda: self.now)
         self.count = 0
+
+    async def _elsewhere(self, message: InboundMessage) -> bool:
+        if isinstance(self.owner, Exception):
+            raise self.owner
+        return self.owner
+
+    async def work(self) -> None:
+        """Whatever was begun is done."""
+        while self.spawned:
+            await self.spawned.pop(0)
 
     async def ask(self, key: str, agent: str, text: str, *, person: str, line: str, metadata: Any) -> str:
         """Of the conversations."""
@@ -208,8 +220,21 @@ async def test_a_message_that_comes_twice_is_answered_once() -> None:
     await world.texting.received(message)
     await world.texting.received(message)
     assert world.asked == []
-    assert len(world.spawned) == 1
-    await world.spawned[0]
+    await world.work()
+    assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("owner", [False, StoreUnavailable("away"), AgentFailure("no", reason=Reason.AGENT_TIMEOUT)])
+async def test_a_message_is_answered_by_the_instance_that_has_the_person(owner: bool | Exception) -> None:
+    """By this one too where that one cannot be told."""
+    world = World()
+    world.owner = owner
+    await world.texting.received(InboundMessage(message_sid="SM9", sender=PERSON, receiver=LINE, body="Hello"))
+    await world.work()
+    assert len(world.sent) == 1
+    world.owner = True
+    await world.texting.received(InboundMessage(message_sid="SM10", sender=PERSON, receiver=LINE, body="Hello"))
+    await world.work()
     assert len(world.sent) == 1
 
 

@@ -18,15 +18,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bridge.errors import AgentFailure, BridgeError, Reason
-from bridge.runtime.texts import Texts
+from bridge.errors import AgentFailure, BridgeError, Reason, StoreUnavailable
 from bridge.web.bodies import BodyTooLarge, read_body
 from bridge.web.chat.limits import Hourly
+from bridge.web.conversing import Conversing
 from bridge.web.problems import problem
 from bridge.web.proxies import Proxies
 
 MAX_BODY: Final = 16 * 1024
 MAX_TEXT: Final = 4000  # characters of one message
+MAX_NAME: Final = 100  # characters of a conversation's id
 MAX_CONVERSATIONS: Final = 20_000
 CALLS_PER_ADDRESS: Final = 3  # in an hour
 CALLS_PER_NUMBER: Final = 1
@@ -34,7 +35,7 @@ WIDGET_AGE_S: Final = 300
 
 log = structlog.get_logger("bridge.chat")
 
-CallMe = Callable[[str, str], Awaitable[str]]  # (number, agent) -> call id; raises BridgeError
+CallMe = Callable[[str, str, str], Awaitable[str]]  # (number, agent, conversation) -> call id; raises BridgeError
 
 
 class Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -74,7 +75,7 @@ class Refusal(Exception):
 class ChatRoutes:
     """One for each process."""
 
-    def __init__(self, rules: ChatRules, texts: Texts, proxies: Proxies) -> None:
+    def __init__(self, rules: ChatRules, texts: Conversing, proxies: Proxies) -> None:
         self._rules = rules
         self._texts = texts
         self._proxies = proxies
@@ -147,12 +148,12 @@ class ChatRoutes:
         if not text or len(text) > MAX_TEXT:
             raise Refusal(422, f"A message has 1 to {MAX_TEXT} characters.")
         name = said.conversation_id
-        if self._known.get(name) != said.agent:
+        if await self._agent_of(name) != said.agent:
             # Also one that was forgotten: whoever brings it goes on in a new conversation.
             if not self._openings.admit(self._proxies.client(request)):
                 raise Refusal(429, "Too many conversations. Please try again later.")
             name = secrets.token_urlsafe(24)
-            self._known[name] = said.agent
+        self._known[name] = said.agent
         if not self._messages.admit(name):
             raise Refusal(429, "Too many messages. Please try again later.")
         self._known.move_to_end(name)
@@ -161,17 +162,26 @@ class ChatRoutes:
         reply = await ask(self._texts, f"web:{name}", said.agent, text)
         return {"conversation_id": name, "reply": reply, "call_me": self._rules.call_me is not None}
 
+    async def _agent_of(self, name: str) -> str:
+        """Of a conversation that this or another instance has given the id of; "" for none."""
+        if not name or len(name) > MAX_NAME:
+            return ""
+        try:
+            return self._known.get(name) or await self._texts.agent_of(f"web:{name}")
+        except StoreUnavailable:
+            raise Refusal(503, "The assistant cannot answer just now. Please try again later.") from None
+
     async def _call(self, request: Request) -> dict[str, Any]:
         asked: CallAsked = await self._body(request, CallAsked)
-        agent = self._known.get(asked.conversation_id)
-        if self._rules.call_me is None or agent is None:
+        agent = await self._agent_of(asked.conversation_id)
+        if self._rules.call_me is None or not agent:
             raise Refusal(404, "There is no conversation to call from.")
         if asked.conversation_id in self._called:
             raise Refusal(409, "You are being called already.")
         if not self._calls.admit(self._proxies.client(request)) or not self._numbers.admit(asked.number):
             raise Refusal(429, "Too many calls. Please try again later.")
         try:
-            call_id = await self._rules.call_me(asked.number, agent)
+            call_id = await self._rules.call_me(asked.number, agent, asked.conversation_id)
         except BridgeError as error:
             log.warning("call_me_refused", error=type(error).__name__)
             raise Refusal(422, "This number cannot be called.", "Write it with + and the country code.") from None
@@ -181,10 +191,12 @@ class ChatRoutes:
         return {"call_id": call_id, "status": "queued"}
 
 
-async def ask(texts: Texts, key: str, agent: str, text: str) -> str:
+async def ask(texts: Conversing, key: str, agent: str, text: str) -> str:
     """The answer of an agent. Raises Refusal."""
     try:
         return await texts.ask(key, agent, text, person="", line="", metadata={"channel": "web"})
+    except StoreUnavailable:
+        raise Refusal(503, "The assistant cannot answer just now. Please try again later.") from None
     except AgentFailure as failure:
         log.warning("chat_unanswered", agent=agent, reason=failure.reason, hint=failure.hint)
         crowded = failure.reason in (Reason.OVERLOADED, Reason.AGENT_BUSY)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import AgentFailure, BridgeError, Reason
+from bridge.errors import AgentFailure, BridgeError, Reason, StoreUnavailable
 from bridge.web.chat.routes import CALLS_PER_ADDRESS, MAX_BODY, MAX_TEXT, ChatRoutes, ChatRules
 from bridge.web.proxies import Proxies
 from tests.web.asking import Reply, ask
@@ -20,6 +20,7 @@ class World:
         self.asked: list[tuple[str, str, str]] = []
         self.called: list[tuple[str, str]] = []
         self.fails: Exception | None = None
+        self.away = False
         rules = ChatRules(agents, frozenset({PAGE}), per_hour, self._call if call else None)
         self.chat = ChatRoutes(rules, self, Proxies())  # type: ignore[arg-type]
 
@@ -30,7 +31,13 @@ class World:
         self.asked.append((key, agent, text))
         return f"you said {text}"
 
-    async def _call(self, number: str, agent: str) -> str:
+    async def agent_of(self, key: str) -> str:
+        """Of the conversations: those that another instance has."""
+        if self.away:
+            raise StoreUnavailable("away")
+        return "web" if key == "web:of-another-instance" else ""
+
+    async def _call(self, number: str, agent: str, conversation: str) -> str:
         if self.fails is not None:
             raise self.fails
         self.called.append((number, agent))
@@ -182,3 +189,19 @@ async def test_without_agents_there_are_no_routes() -> None:
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/javascript")
     assert reply.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+async def test_a_conversation_that_another_instance_opened_goes_on_here() -> None:
+    """A balancer may send each message elsewhere; where the store cannot tell, the visitor is asked to wait."""
+    world = World()
+    assert (await world.says(name="of-another-instance")).json["conversation_id"] == "of-another-instance"
+    assert (await world.says(name="of-another-instance", agent="sales")).json[
+        "conversation_id"
+    ] != "of-another-instance"
+    assert (await world.says(name="x" * 101)).json["conversation_id"] != "x" * 101
+    world.away = True
+    assert (await world.says(name="unknown")).status == 503
+    world.away = False
+    world.fails = StoreUnavailable("secret")
+    reply = await world.says()
+    assert (reply.status, "secret" in reply.text) == (503, False)
