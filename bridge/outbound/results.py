@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from bridge.call.record import CallRecord, Status
 from bridge.errors import Class, Reason
+from bridge.outbound.said import understood
 
 CAPTURED: Final = frozenset({"confirmed", "rescheduled", "opted_out", "wrong_number", "declined", "callback"})
 FAILURES: Final = frozenset({"failed", "refused", "unknown", "broken_off"})  # what the circuit breaker counts
-
-# What people say, English only: a tool's word counts before it. Opting out is looked for first, since it binds us.
-_SAID: Final = (
-    (
-        "opted_out",
-        re.compile(r"\b(stop calling|do(n't| not) call|take me off|remove me|never call|unsubscribe)\b", re.IGNORECASE),
-    ),
-    (
-        "wrong_number",
-        re.compile(r"\b(wrong (number|person)|(no one|nobody) (here )?(by|of|with) that name)\b", re.IGNORECASE),
-    ),
-    (
-        "rescheduled",
-        re.compile(r"\b(reschedul\w+|(another|different) (day|time)|move (it|the appointment))\b", re.IGNORECASE),
-    ),
-    (
-        "confirmed",
-        re.compile(r"\b(i('ll| will) be there|confirm(ed)?|that works|see you (then|there))\b", re.IGNORECASE),
-    ),
-)
-_NOT: Final = re.compile(r"\b(can('t|not)|won't|do(n't| not)|not)\s+(\w+\s+)?(confirm|be there|work)", re.IGNORECASE)
 
 
 def result_of(record: CallRecord) -> str:
@@ -60,16 +39,8 @@ def result_of(record: CallRecord) -> str:
         return str(record.status)
     if record.started_at is None:
         return "no_answer" if outcome is Reason.CALLER_ABANDONED else "failed"
-    said = _from_transcript(record)
+    said = understood(turn.text for turn in record.turns if turn.role == "caller")
     if said:
         return said
     broken = outcome is not None and outcome.class_ not in (Class.SUCCESS, Class.CALLER_ERROR)
     return "broken_off" if broken else "talked"
-
-
-def _from_transcript(record: CallRecord) -> str:
-    words = " ".join(turn.text for turn in record.turns if turn.role == "caller").replace("\u2019", "'")
-    for result, pattern in _SAID:
-        if pattern.search(words) and not (result == "confirmed" and _NOT.search(words)):
-            return result
-    return ""
