@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak fuzz kill prompts lock docs audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill many prompts lock docs audit wheel clean
 
 setup: $(STAMP)
 
@@ -68,3 +68,6 @@ fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 
 kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL
 	KILL_PEOPLE=200 KILL_TIMES=10 $(BIN)/python -m pytest -q -s tests/outbound/test_kill.py
+
+many: setup # a campaign of 1,000 calls of two seconds, 50 at once, each with its outcome, on SQLite and on PostgreSQL
+	MANY_PEOPLE=1000 $(BIN)/python -m pytest -q -s tests/outbound/test_many.py

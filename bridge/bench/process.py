@@ -18,6 +18,7 @@ import aiohttp
 
 START_S: Final = 30.0
 ANSWER_S: Final = 10.0
+LINE: Final = 1 << 22  # bytes of a report: a minute of latenesses and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Report:
     rss: int
     collections: tuple[int, ...]  # by generation
     worst_collection_s: float
+    lags: tuple[float, ...] = ()  # by how much the loop was late, s, where that is watched
 
 
 class Subject:
@@ -51,7 +53,14 @@ class Subject:
             told["rss"],
             tuple(each["count"] for each in told["gc"]),
             max(each["worst_s"] for each in told["gc"]),
+            tuple(told.get("lags", ())),
         )
+
+    async def watch(self) -> None:
+        """From now on, measure how late its event loop is."""
+        async with asyncio.timeout(ANSWER_S):
+            self._writer.write(b"watch\n")
+            await self._reader.readline()
 
 
 def cores() -> tuple[int, int] | None:
@@ -87,7 +96,7 @@ async def subject(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     if core is not None:
         os.sched_setaffinity(process.pid, {core})
-    reader, writer = await asyncio.open_connection(sock=ours)
+    reader, writer = await asyncio.open_connection(sock=ours, limit=LINE)
     try:
         await _until_ready(process, url + ready, log)
         yield Subject(process, url, reader, writer)

@@ -40,6 +40,7 @@ class Rig:
     load: Load
     bridge: Subject
     rest: int  # bytes of memory after one call
+    config: Path  # of the bridge
 
 
 Command = Callable[[Path, AgentServer], Sequence[str]]
@@ -108,7 +109,7 @@ async def rig(
             await load.begin_many(1)  # what is made or imported at the first call is no call's own
             await load.end_all()
             await asyncio.sleep(SETTLE_S)
-            yield Rig(load, bridge, (await bridge.report()).rss)
+            yield Rig(load, bridge, (await bridge.report()).rss, file)
     finally:
         if own:
             os.sched_setaffinity(0, before)

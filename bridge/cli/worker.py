@@ -11,6 +11,7 @@ from typing import Final
 from bridge.cli import add_config
 from bridge.settings import Settings
 
+NICE: Final = 10  # where processors are scarce, the sound of the server beside comes first
 PARENT_S: Final = 1.0  # between looks whether the server that started us is still there
 
 
@@ -22,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until a signal."""
+    if args.parent is not None:
+        os.nice(NICE)
     settings = Settings.load(args.config, os.environ)
     from bridge import logs
 

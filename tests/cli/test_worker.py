@@ -1,0 +1,59 @@
+"""``callbridge worker`` as a process of its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support.house import ACCOUNT, TOKEN
+
+
+@asynccontextmanager
+async def worker(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One that works: with its log on stdout."""
+    config = folder / "bridge.toml"
+    config.write_text(
+        f"""
+public_url = "https://bridge.example.com"
+database_url = "sqlite:///{folder}/calls.db"
+[carriers.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+api_base_url = "http://127.0.0.1:9"
+[agents.demo]
+provider = "demo"
+[[lines]]
+number = "+12125550100"
+agent = "demo"
+"""
+    )
+    config.chmod(0o600)
+    command = [sys.executable, "-m", "bridge", "worker", "--config", str(config), *arguments]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while b"working" not in (line := await process.stdout.readline()):
+                assert line, "it ended before it worked"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_worker_beside_a_server_gives_way_to_the_sound(tmp_path: Path) -> None:
+    """Where processors are scarce the server comes first; a worker on a machine of its own gives way to nobody."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    async with worker(tmp_path, "--parent", str(os.getpid())) as beside:
+        assert os.getpriority(os.PRIO_PROCESS, beside.pid) > ours
+    async with worker(tmp_path) as alone:
+        assert os.getpriority(os.PRIO_PROCESS, alone.pid) == ours
+
+
+async def test_a_worker_ends_with_the_server_that_started_it(tmp_path: Path) -> None:
+    """However that ended: two workers of one server would be one too many on its machine."""
+    async with worker(tmp_path, "--parent", "999999999") as orphan, asyncio.timeout(60):
+        assert await orphan.wait() == 0
