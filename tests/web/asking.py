@@ -1,5 +1,6 @@
 """Requests to routes, without a server or a socket."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,7 +68,9 @@ async def ask(
     pieces = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Any:
-        return pieces.pop() if pieces else {"type": "http.disconnect"}
+        if not pieces:
+            await asyncio.Event().wait()  # the client stays until it has its answer
+        return pieces.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
