@@ -167,6 +167,7 @@ class Business:
         self.text.join(operations)
         self._questions = operations.questions
         operations.questions.kinds[TOOL] = self._asked_from_elsewhere
+        self.toolbox.told = operations.metrics.tool
         self.reach.call_back = self.text.call_back
         days = self._settings.retention_days
 

@@ -21,6 +21,7 @@ from bridge.errors import StoreUnavailable
 from bridge.runtime.chores import Chore, Chores
 from bridge.runtime.reconciler import Reconciler, ReconcilerParts
 from bridge.runtime.switchboard import Switchboard
+from bridge.runtime.tracing import Tracing
 from bridge.store.calls import Calls
 from bridge.store.campaigns import CampaignStore
 from bridge.store.commands import Command, Commands
@@ -113,6 +114,7 @@ class Operations:
             ),
             frozenset(settings.agents),
         )
+        self.tracing = tracing_of(settings.tracing, parts.instance)
         self.api = self._api()
         self.chores = self._chores()
         self.questions = Questions(parts.instance, self.commands, look=self.take_commands, alive=self._alive)
@@ -189,6 +191,8 @@ class Operations:
         """A record has changed."""
         if record.status.terminal:
             self.metrics.ended(record)
+            if self.tracing is not None:
+                self.tracing.ended(record)
 
     async def taken_over(self, call_id: str, former: str) -> None:
         """We have a call that another instance had: tell it. Never raises; an instance that is gone need not be told."""
@@ -231,7 +235,10 @@ class Operations:
 
     async def run(self) -> None:
         """Housekeeping, until cancelled."""
-        await self.chores.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.chores.run(), name="chores")
+            if self.tracing is not None:
+                group.create_task(self.tracing.run(), name="tracing")
 
     async def leave(self) -> None:
         """The last thing: others need not wait for us. With calls left, they had better find us dead."""
@@ -279,3 +286,11 @@ class Operations:
             for record in removed:
                 await self.forget(record)
             log.info("records_expired", records=len(removed))
+
+
+def tracing_of(wanted: config.Tracing, instance: str) -> Tracing | None:
+    """As configured; None where there is no collector, or nothing to speak to it with."""
+    if wanted.url is None or not config.can_trace():
+        return None
+    headers = {name: value.reveal() for name, value in wanted.headers.items()}
+    return Tracing(wanted.url, instance=instance, headers=headers, share=wanted.share)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.call.record import CallRecord
+from bridge.call.record import CallRecord, masked
 
 
 def summary(record: CallRecord) -> dict[str, Any]:
@@ -25,8 +25,3 @@ def summary(record: CallRecord) -> dict[str, Any]:
         "latency": {key: value for key, value in body["latency"].items() if not isinstance(value, list)},
         **record.detail.get("counts", {}),
     }
-
-
-def masked(number: str) -> str:
-    """A phone number by its last two digits."""
-    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

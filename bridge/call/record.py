@@ -195,3 +195,8 @@ def iso(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def masked(number: str) -> str:
+    """A phone number by its last two digits, for whoever need not know it."""
+    return f"***{number[-2:]}" if len(number) > 4 else ("***" if number else "withheld")

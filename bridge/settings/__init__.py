@@ -6,6 +6,7 @@
 """
 
 from bridge.settings.agents import AgentSettings, DemoAgent, KuraAgent, XunaAgent
+from bridge.settings.checks import can_trace
 from bridge.settings.hours import Period
 from bridge.settings.lines import Callers, Diversion, Hours, Line, LineRecording, Lookup
 from bridge.settings.model import Settings
@@ -24,6 +25,7 @@ from bridge.settings.services import (
     RecordingSettings,
     Server,
     Tool,
+    Tracing,
     TwilioSettings,
 )
 
@@ -53,7 +55,9 @@ __all__ = [
     "Server",
     "Settings",
     "Tool",
+    "Tracing",
     "Transfer",
     "TwilioSettings",
     "XunaAgent",
+    "can_trace",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,6 +38,17 @@ def check(settings: Settings, report: Report, *, serving: bool) -> None:
         shown.add(key.key.reveal())
     if serving:
         _check_server(settings, report)
+    here: Path = ("tracing", "url")
+    if settings.tracing.url and not can_trace() and not (report.origin(here) or "").startswith("environment, OTEL_"):
+        report.add(here, "needs OpenTelemetry, which is not installed", 'pip install "callbridge[tracing]"')
+
+
+def can_trace() -> bool:
+    """The extra is installed. Nothing of it is imported to find out but its empty packages."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _check_agents(settings: Settings, report: Report) -> None:
@@ -141,3 +153,5 @@ def warnings(settings: Settings, *, exposed: list[str]) -> Iterator[str]:
             yield f"api.keys[{place}] can be guessed: make one of {GOOD_KEY} characters or more with openssl rand -base64 24"
     if settings.carriers.twilio is not None and not settings.lines:
         yield "no lines are configured: every call is rejected"
+    if settings.tracing.url and not can_trace():  # a platform gives OTEL_... to every process: no reason not to start
+        yield 'OTEL_... names a collector, but no traces are sent: pip install "callbridge[tracing]"'

@@ -44,6 +44,24 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], report: Report) ->
         place(tree, segments, Verbatim(environ[name]), origin, report)
 
 
+def collector(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable that names an OpenTelemetry collector, and where it takes traces; None where none is to be told.
+
+    "OpenTelemetry Protocol Exporter" and "Environment Variable Specification": the general endpoint is a base, the one of
+    traces is not; other protocols than OTLP/HTTP we do not speak.
+    """
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
+        return None
+    general, own = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
+    if (environ.get(own + "PROTOCOL") or environ.get(general + "PROTOCOL") or "http/protobuf") != "http/protobuf":
+        return None
+    if environ.get(own + "ENDPOINT"):
+        return own + "ENDPOINT", environ[own + "ENDPOINT"]
+    if environ.get(general + "ENDPOINT"):
+        return general + "ENDPOINT", environ[general + "ENDPOINT"].rstrip("/") + "/v1/traces"
+    return None
+
+
 def place(tree: dict[str, Any], segments: tuple[str, ...], value: Any, origin: str, report: Report) -> None:
     """Put one value where ``segments`` say, making the tables on the way there. What cannot be placed is a mistake."""
     holder: Any = tree

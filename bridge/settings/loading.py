@@ -12,7 +12,7 @@ from bridge.errors import ConfigurationError
 from bridge.settings.agents import ELEVENLABS_URL, KuraAgent, XunaAgent
 from bridge.settings.building import Builder
 from bridge.settings.checks import check, warnings
-from bridge.settings.environment import overlay, place, settings_in
+from bridge.settings.environment import collector, overlay, place, settings_in
 from bridge.settings.model import Settings
 from bridge.settings.report import Path, Report, shown
 from bridge.settings.sources import File, Verbatim, read
@@ -34,6 +34,9 @@ def load(
     report = Report(source, file.lines)
     if environ.get("PORT"):  # as Heroku-like hosts give it
         place(file.tree, ("server", "port"), Verbatim(environ["PORT"]), "environment, PORT", report)
+    told = collector(environ)
+    if told is not None and "tracing" not in file.tree:
+        place(file.tree, ("tracing", "url"), Verbatim(told[1]), f"environment, {told[0]}", report)
     overlay(file.tree, environ, report)
     for key, value in overrides.items():
         if value is not None:

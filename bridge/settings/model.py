@@ -25,6 +25,7 @@ from bridge.settings.services import (
     RecordingSettings,
     Server,
     Tool,
+    Tracing,
 )
 
 
@@ -65,6 +66,7 @@ class Settings:
     prompts: Prompts = field(default_factory=Prompts)
     logging: Logging = field(default_factory=Logging)
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
     warnings: tuple[str, ...] = field(default=(), metadata={"computed": True})  # for the log; none holds a secret
 
     @classmethod

@@ -1,4 +1,6 @@
-"""The tables of the server itself: carriers, server, limits, api, tools, events, chat, recording, logging, metrics."""
+"""The tables of the server itself: carriers, server, limits, api, tools, events, chat, recording, logging, metrics,
+tracing.
+"""
 
 from __future__ import annotations
 
@@ -184,4 +186,13 @@ class Metrics:
     """``[metrics]``."""
 
     enabled: bool = True  # GET /metrics, on loopback or with an operator key
-    traces_url: SecureUrl | None = None  # an OpenTelemetry collector over OTLP/HTTP; None: no traces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracing:
+    """``[tracing]``: every call as a trace. Needs ``callbridge[tracing]``."""
+
+    # Where a collector takes traces over OTLP/HTTP; None: no traces.
+    url: Annotated[str, Address(schemes=("https", "http"), plain="anywhere")] | None = None
+    headers: Annotated[Mapping[str, Secret], Length(0, 20)] = field(default_factory=dict)
+    share: Annotated[float, Range(0, 1)] = 1.0  # of calls

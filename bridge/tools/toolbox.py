@@ -28,6 +28,7 @@ NOT_NOW: Final = "That could not be done just now."
 log = structlog.get_logger("bridge.tools")
 
 AskThere = Callable[[ToolCall, Elsewhere], Awaitable[dict[str, Any]]]  # another instance runs it; raises ToolProblem
+Told = Callable[[str, str, float], None]  # a tool's name, "ok" or the kind of its failure, seconds
 Run = Callable[[ToolCall, About], Awaitable[Any]]  # raises ToolProblem
 
 
@@ -61,6 +62,7 @@ class Toolbox:
         ask_there: AskThere | None = None,
     ) -> None:
         self.counts = Counts()
+        self.told: Told = lambda name, outcome, seconds: None  # of every tool call that was begun, at its end
         self._roll = roll
         self._built_in = built_in
         self._tools = tools
@@ -112,7 +114,25 @@ class Toolbox:
     async def _run(self, call: ToolCall, live: LiveCall) -> dict[str, Any]:
         self.counts.asked += 1
         key = f"{call.name}:{call.key}" if call.key else ""
-        return await Usage.of(live).once(key, self._allowance, lambda: self._bounded(call, live))
+        return await Usage.of(live).once(key, self._allowance, lambda: self._timed(call, live))
+
+    async def _timed(self, call: ToolCall, live: LiveCall) -> dict[str, Any]:
+        began, outcome = live.now, "failed"
+        try:
+            answer = await self._bounded(call, live)
+        except ToolProblem as problem:
+            outcome = problem.kind
+            raise
+        else:
+            outcome = "ok"
+            return answer
+        finally:
+            took = live.now - began
+            failed = {} if outcome == "ok" else {"failed": outcome}
+            live.record.add_event(
+                "tool_answered", int(live.now * 1000), name=call.name, took_ms=round(took * 1000), **failed
+            )
+            self.told(call.name, outcome, took)
 
     async def _bounded(self, call: ToolCall, live: LiveCall) -> dict[str, Any]:
         if self._room.locked():

@@ -68,6 +68,10 @@ class Metrics:
             )
             for name in (*SINGLE, *SEVERAL)
         }
+        self._tools = Histogram(
+            "callbridge_tool_seconds", "Tool calls of agents, to their answer.", ("tool", "outcome"),
+            buckets=LATENCIES, registry=self.registry,
+        )  # fmt: skip
         self._resumes = Counter("callbridge_resumes", "Streams that were opened again.", registry=self.registry)
         self.registry.register(Readings(sources))
 
@@ -94,6 +98,10 @@ class Metrics:
         for name in SEVERAL:
             for value in getattr(record.latency, f"{name}_ms"):
                 self._latency[name].labels(agent).observe(value / 1000)
+
+    def tool(self, name: str, outcome: str, seconds: float) -> None:
+        """A tool has answered. Names and outcomes are of closed lists: only tools that there are get here."""
+        self._tools.labels(name, outcome).observe(seconds)
 
     def render(self) -> bytes:
         """The exposition text."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bridge.errors import Mistake
-from bridge.settings import Settings
+from bridge.settings import Settings, checks
 
 HOURS = 'hours = { zone = "UTC", open = ["mon 01:00-02:00"], agent = "x" }'
 
@@ -69,3 +69,12 @@ def test_a_wrong_agent_is_told_once(mistakes: Mistakes, good: str) -> None:
 def test_without_lines_there_is_a_warning(load: Load, good: str) -> None:
     """A bridge that would reject every call says so."""
     assert load(good.partition("[[lines]]")[0]).warnings == ("no lines are configured: every call is rejected",)
+
+
+def test_traces_need_their_extra(load: Load, mistakes: Mistakes, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that the file names without the extra is a mistake; one that the platform names is a warning."""
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    text = good + '[tracing]\nurl = "http://127.0.0.1:4318/v1/traces"\n'
+    assert [mistake.key for mistake in mistakes(text)] == ["tracing.url"]
+    settings = load(good, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"})
+    assert any("callbridge[tracing]" in warning for warning in settings.warnings)

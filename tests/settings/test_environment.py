@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import Mistake
 from bridge.settings import KuraAgent, Settings, XunaAgent
+from bridge.settings.environment import collector
 
 Load = Callable[..., Settings]
 Mistakes = Callable[..., list[Mistake]]
@@ -141,3 +142,32 @@ def test_the_environment_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         {"BRIDGE_AGENTS__DEMO__PROVIDER": "demo", "BRIDGE_LINES": '[{"number": "*", "agent": "demo"}]'}
     )
     assert set(Settings.load(None, environ).agents) == {"demo"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318/"}, "http://c:4318/v1/traces"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t/x"},
+            "http://t/x",
+        ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_TRACES_EXPORTER": "none"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_SDK_DISABLED": "true"}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, None),
+    ],
+)
+def test_the_environment_of_opentelemetry_is_heeded(environ: dict[str, str], url: str | None) -> None:
+    """As its specification has it; what speaks another protocol than ours is left alone."""
+    assert (collector(environ) or ("", None))[1] == url
+
+
+def test_the_file_names_the_collector_before_the_environment_does(load: Load, good: str) -> None:
+    """OTEL_... counts where the file has no [tracing]; BRIDGE_TRACING__URL counts before both."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
+    mine = good + '[tracing]\nurl = "http://127.0.0.1:4318/v1/traces"\n'
+    assert load(good, environ).tracing.url == "http://c:4318/v1/traces"
+    assert load(mine, environ).tracing.url == "http://127.0.0.1:4318/v1/traces"
+    assert load(mine, environ | {"BRIDGE_TRACING__URL": "https://o/x"}).tracing.url == "https://o/x"
+    assert load(good + "[tracing]\nshare = 0.5\n", environ).tracing.url is None

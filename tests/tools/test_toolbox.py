@@ -99,6 +99,22 @@ async def test_a_failure_is_the_answer_to_its_copies_too(live: Live) -> None:
     assert len(shop.asked) == 1
 
 
+async def test_how_long_it_took_is_told_and_noted(live: Live) -> None:
+    """Of every tool call that was begun, once, with what became of it; the call's record has it too."""
+    shop = Shop()
+    box, told = toolbox(live, shop), []
+    box.told = lambda name, outcome, seconds: told.append((name, outcome, seconds))
+    await box.asked(asking(key="a"))
+    await box.asked(asking(key="a"))
+    shop.answer = ToolProblem("No.", kind="not_available")
+    await box.asked(asking())
+    await box.asked(asking("rm"))
+    assert [each[:2] for each in told] == [("book", "ok"), ("book", "not_available")]
+    assert all(seconds >= 0 for _, _, seconds in told)
+    noted = [event for event in live.record.events if event["type"] == "tool_answered"]
+    assert [event.get("failed") for event in noted] == [None, "not_available"]
+
+
 async def test_a_storm_is_bounded(live: Live) -> None:
     """Of thousands of tool calls at once no more run than may at once, and no more in all than a call may have."""
     shop = Shop()

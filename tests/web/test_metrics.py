@@ -100,3 +100,12 @@ def test_two_processes_share_nothing(metrics: Metrics) -> None:
         Sources(Switchboard(Limits()), lambda: 0, lambda: 0, dict, lambda: 0, lambda: 0), frozenset({"support"})
     )
     assert not any(name.startswith("callbridge_calls_total") for name in samples(other))
+
+
+def test_tools_are_timed_by_name_and_outcome(metrics: Metrics) -> None:
+    """A histogram, so that slow business systems are seen."""
+    metrics.tool("book", "ok", 0.2)
+    metrics.tool("book", "timeout", 8.0)
+    found = samples(metrics)
+    assert found["callbridge_tool_seconds_count{outcome=ok,tool=book}"] == 1
+    assert found["callbridge_tool_seconds_sum{outcome=timeout,tool=book}"] == 8.0
