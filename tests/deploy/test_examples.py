@@ -1,7 +1,6 @@
 """The examples in ``deploy/``: what can be checked without a container engine or a cluster."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,10 +13,9 @@ import pytest
 import yaml
 
 from bridge.settings import Settings
+from tests.deploy.tools import DEPLOY, ROOT, brought, program
 from tests.support.instances import Front, Instance, free_ports
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
 DEMO = '[agents.demo]\nprovider = "demo"\n[[lines]]\nnumber = "*"\nagent = "demo"\n'
 ENVIRONMENT = {
     "DATABASE_URL": "postgresql://bridge@127.0.0.1/bridge",
@@ -30,14 +28,6 @@ ENVIRONMENT = {
 def documents(path: Path) -> list[dict[str, Any]]:
     """The documents of a YAML file."""
     return [each for each in yaml.safe_load_all(path.read_text()) if each]
-
-
-def program(name: str) -> str:
-    """An installed program, else the test is skipped."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found is None:
-        pytest.skip(f"{name} is not installed here")
-    return found
 
 
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
@@ -61,6 +51,25 @@ def test_kubernetes_renders(tmp_path: Path) -> None:
     assert {each["metadata"]["namespace"] for each in found.values()} == {"callbridge"}
     (volume,) = [v for v in found["Deployment"]["spec"]["template"]["spec"]["volumes"] if v["name"] == "config"]
     assert volume["configMap"]["name"] == found["ConfigMap"]["metadata"]["name"]
+
+
+def test_kubernetes_knows_every_word(tmp_path: Path) -> None:
+    """Kubernetes' own schemas take what kustomize renders, and no field of ours is one that they do not know."""
+    validate = brought("kubernetes-validate")
+    command = [program("kubectl"), "kustomize", str(DEPLOY / "kubernetes")]
+    rendered = tmp_path / "rendered.yaml"
+    with rendered.open("wb") as out:
+        subprocess.run(command, stdout=out, timeout=60, check=True)
+    for version in ("1.30", "1.37"):
+        checked = subprocess.run(
+            [validate, "--strict", "-k", version, str(rendered)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert (checked.stdout + checked.stderr).count(" passed ") == 6, checked.stdout + checked.stderr
 
 
 def test_kubernetes_lets_calls_end() -> None:
@@ -99,6 +108,35 @@ def test_compose_holds_together() -> None:
     assert [name for name, service in services.items() if "ports" in service] == ["caddy"]
     assert services["bridge"]["read_only"]
     assert (DEPLOY / "docker" / services["bridge"]["build"]["context"]).resolve() == ROOT
+
+
+def test_compose_takes_it(tmp_path: Path) -> None:
+    """Docker Compose itself reads the file, with the .env that its head asks for, and refuses it without."""
+    compose = [
+        brought("docker-compose"),
+        "-f",
+        str(DEPLOY / "docker/compose.yaml"),
+        "--project-directory",
+        str(tmp_path),
+    ]
+    without = subprocess.run([*compose, "config"], capture_output=True, text=True, timeout=60, check=False)
+    assert without.returncode != 0
+    assert "BRIDGE_HOST" in without.stderr or ".env" in without.stderr
+    (tmp_path / ".env").write_text("BRIDGE_HOST=bridge.example.com\nPOSTGRES_PASSWORD=s3cret\n")
+    taken = subprocess.run([*compose, "config"], capture_output=True, text=True, timeout=60, check=False)
+    assert taken.returncode == 0, taken.stderr
+    services = yaml.safe_load(taken.stdout)["services"]
+    assert (
+        services["bridge"]["environment"]["BRIDGE_DATABASE_URL"] == "postgresql://callbridge:s3cret@database/callbridge"
+    )
+    assert services["caddy"]["environment"]["BRIDGE_HOST"] == "bridge.example.com"
+
+
+def test_hadolint_has_no_complaint() -> None:
+    """hadolint, with the shell check that it brings, finds nothing in the Dockerfile."""
+    command = [brought("hadolint"), "--failure-threshold", "style", str(DEPLOY / "docker/Dockerfile")]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_the_dockerfile_copies_what_there_is() -> None:

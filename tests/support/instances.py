@@ -89,7 +89,7 @@ class Instance:
                 stderr=log,
             )
 
-    async def ready(self, *, timeout: float = 30.0) -> None:
+    async def ready(self, *, timeout: float = 60.0) -> None:
         """Wait until it takes calls."""
         async with asyncio.timeout(timeout), aiohttp.ClientSession() as http:
             while True:
