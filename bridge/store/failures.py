@@ -14,9 +14,14 @@ from bridge.errors import BridgeError, LocalError, StoreUnavailable
 
 # SQLSTATE classes (PostgreSQL manual, appendix A) that speak of the statement rather than of the server.
 OURS: Final = ("0A", "21", "22", "23", "2F", "34", "42")
-# ... and codes within them that do not: a schema that is not there yet, rights that were taken away.
-AWAY: Final = frozenset({"42P01", "42501"})
+# ... and codes within them that do not: a schema that is not there yet, rights that were taken away, a statement that
+# another client of the same pooler has prepared.
+AWAY: Final = frozenset({"42P01", "42501", "42P05"})
+POOLER: Final = "If it is PgBouncer in transaction mode, add ?pgbouncer=true to database_url."
 HINTS: Final = {
+    "08P01": POOLER,  # it refuses settings that it does not know when a connection is made
+    "26000": POOLER,  # the statement was prepared on another of its connections
+    "42P05": POOLER,
     "28": "Check user and password in database_url.",
     "3D": "Check the database's name in database_url, and create it.",
     "53": "The database's disk is full, or it has no connection left.",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import sqlite3
 import stat
-import subprocess
 import time
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from bridge.errors import LocalError, StoreUnavailable
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from tests.store.conftest import Make
+from tests.store.pooler import Pooler, pgbouncer
 from tests.store.postgresql import Server
 
 
@@ -173,10 +172,7 @@ async def test_a_pooler_in_transaction_mode_is_no_hindrance(
     server: Server, empty_postgresql: str, tmp_path: Path, make: Make
 ) -> None:
     """With ``?pgbouncer=true`` every transaction may meet another server connection."""
-    pgbouncer = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if pgbouncer is None:
-        pytest.skip("PgBouncer is not installed here (apt-get install pgbouncer)")
-    with Pooler(pgbouncer, server, folder=server.folder / tmp_path.name) as port:
+    with Pooler(pgbouncer(), server, folder=server.folder / tmp_path.name) as port:
         pooled = empty_postgresql.replace(f":{server.port}/", f":{port}/") + "?pgbouncer=true"
         first, second = Database(pooled, timeout=10), Database(pooled, timeout=10)
         await asyncio.gather(first.migrate(), second.migrate())
@@ -187,45 +183,25 @@ async def test_a_pooler_in_transaction_mode_is_no_hindrance(
         await asyncio.gather(first.close(), second.close())
 
 
-class Pooler:
-    """A PgBouncer before the server, with two connections to it for everybody."""
+@pytest.mark.postgresql
+@pytest.mark.parametrize("ignored", ["", "statement_timeout, idle_in_transaction_session_timeout"])
+async def test_a_pooler_that_was_not_told_of_is_refused_with_the_word(
+    server: Server, empty_postgresql: str, tmp_path: Path, ignored: str
+) -> None:
+    """Without ``?pgbouncer=true`` it refuses our settings, or loses prepared statements: either way the hint says what to write."""
+    straight = Database(empty_postgresql, timeout=10)
+    await straight.migrate()
+    await straight.close()
+    with Pooler(pgbouncer(), server, folder=server.folder / tmp_path.name, ignored=ignored) as port:
+        pooled = empty_postgresql.replace(f":{server.port}/", f":{port}/")
+        databases = [Database(pooled, timeout=5) for _ in range(2)]
 
-    def __init__(self, program: str, server: Server, *, folder: Path) -> None:
-        self._server, self._folder, self._program = server, folder, program
+        async def use() -> None:
+            for _ in range(20):
+                await asyncio.gather(*(database.ping() for database in databases for _ in range(5)))
+                await asyncio.gather(*(Calls(database).list() for database in databases for _ in range(5)))
 
-    def __enter__(self) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        settings = {
-            "listen_addr": "127.0.0.1",
-            "listen_port": port,
-            "unix_socket_dir": "",
-            "auth_type": "any",
-            "pool_mode": "transaction",
-            "default_pool_size": 2,
-        }
-        lines = ["[databases]", f"* = host=127.0.0.1 port={self._server.port} user=bridge", "[pgbouncer]"]
-        lines += [f"{name} = {value}" for name, value in settings.items()]
-        self._folder.mkdir()
-        (self._folder / "pgbouncer.ini").write_text("\n".join(lines))
-        self._process = subprocess.Popen(
-            [self._program, "-q", str(self._folder / "pgbouncer.ini")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            **self._server.account,
-        )
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return port
-            try:
-                self._process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            break
-        raise RuntimeError("PgBouncer did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.communicate(timeout=10)
+        with pytest.raises(StoreUnavailable) as refused:
+            await use()
+        assert "?pgbouncer=true" in refused.value.hint
+        await asyncio.gather(*(database.close() for database in databases))
