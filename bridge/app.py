@@ -85,7 +85,7 @@ class House:
     ) -> None:
         twilio = settings.carriers.twilio
         assert settings.public_url is not None, "load with serving=True"
-        assert twilio is not None, "load with serving=True"
+        assert twilio is not None, "callbridge serve and worker refuse such settings"
         self.settings = settings
         self.demo = demo  # nothing here is worth a login: this machine's own browsers need none
         self.instance = instance_name()

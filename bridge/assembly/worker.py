@@ -30,7 +30,7 @@ log = structlog.get_logger("bridge.worker")
 async def work(settings: config.Settings, stop: asyncio.Event) -> None:
     """Place the calls that wait, until ``stop``."""
     twilio = settings.carriers.twilio
-    assert twilio is not None, "load with serving=True"
+    assert twilio is not None, "callbridge serve and worker refuse such settings"
     database = Database(settings.database_url)
     rest = TwilioRest(
         twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s

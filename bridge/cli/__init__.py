@@ -9,9 +9,12 @@ import argparse
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bridge.errors import BridgeError, ConfigurationError
+from bridge.errors import BridgeError, ConfigurationError, Mistake
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "serve": ("bridge.cli.serve", "answer phone calls"),
@@ -70,3 +73,11 @@ def main(argv: list[str] | None = None) -> int:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config``, which every command that reads settings has."""
     parser.add_argument("--config", metavar="FILE", help="default: $BRIDGE_CONFIG, else config/bridge.toml")
+
+
+def with_carrier(settings: Settings) -> Settings:
+    """They, where calls can come from somewhere. Raises ConfigurationError."""
+    if settings.carriers.twilio is None:
+        remedy = "Set account_sid and auth_token: calls have to come from somewhere. (callbridge demo needs none.)"
+        raise ConfigurationError([Mistake("settings", "carriers.twilio", "is missing", remedy)])
+    return settings

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-from bridge.cli import add_config
+from bridge.cli import add_config, with_carrier
 from bridge.settings import Settings
 
 BIND_S: Final = 5.0  # a predecessor may still be letting go of the port
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
 
     def load() -> Settings:
-        return Settings.load(args.config, os.environ, {"server.host": args.host, "server.port": args.port})
+        overrides = {"server.host": args.host, "server.port": args.port}
+        return with_carrier(Settings.load(args.config, os.environ, overrides))
 
     settings = load()
     if args.fd is not None:

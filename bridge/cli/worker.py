@@ -8,7 +8,7 @@ import os
 import signal
 from typing import Final
 
-from bridge.cli import add_config
+from bridge.cli import add_config, with_carrier
 from bridge.settings import Settings
 
 NICE: Final = 10  # where processors are scarce, the sound of the server beside comes first
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Work until a signal."""
     if args.parent is not None:
         os.nice(NICE)
-    settings = Settings.load(args.config, os.environ)
+    settings = with_carrier(Settings.load(args.config, os.environ))
     from bridge import logs
 
     logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())

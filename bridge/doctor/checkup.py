@@ -27,7 +27,7 @@ async def checkup(settings: config.Settings, *, fix: bool = False, fallback_url:
             findings.append(
                 warn(
                     "carrier",
-                    "none is configured: only simulated calls come in",
+                    "none is configured: callbridge demo does without, callbridge serve does not",
                     "Set public_url and [carriers.twilio].",
                 )
             )

@@ -152,6 +152,6 @@ async def test_the_database_is_away(deployment: Deployment) -> None:
 
 
 async def test_only_the_demo_agent(deployment: Deployment) -> None:
-    """A bridge without a carrier is told that only simulated calls come in."""
+    """A bridge without a carrier is told that it is one for callbridge demo only."""
     findings = await deployment.examine('[agents.demo]\nprovider = "demo"\n[[lines]]\nnumber = "*"\nagent = "demo"\n')
     assert lines(findings, "warn") == ["carrier"]
