@@ -1,6 +1,7 @@
 """The agent's faults, row by row: the caller hears something in time, sockets are closed, the record tells whose fault it was."""
 
 import asyncio
+import functools
 import json
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.standins.xuna.session import XunaSession
 from tests.support.proxy import Proxy
 from tests.support.scene import LINE, Scene, scene
 
+faulty = functools.partial(scene, canary=True)  # S5: another call goes on beside every fault
 FALLBACK = LINE + 'fallback = { say = "Please call again." }\n'
 WITH_BACKUP = '[[lines]]\nnumber = "*"\nagent = "support"\nbackup_agents = ["second"]\n'
 WITH_KURA = '[[lines]]\nnumber = "*"\nagent = "support"\nbackup_agents = ["booking"]\n'
@@ -61,7 +63,7 @@ async def greeted(cast: Scene) -> tuple[PhoneCall, XunaSession]:
 @pytest.mark.parametrize(("status", "reason"), [(401, Reason.AGENT_AUTH), (403, Reason.AGENT_FORBIDDEN)])
 async def test_f01_a_wrong_key_is_not_tried_twice(status: int, reason: Reason, tmp_path: Path) -> None:
     """One attempt, and the fallback at once."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         cast.xuna.fault("signed_url", status=status, times=None)
         assert await falls_back(cast, within=2.0) is reason
         assert len(cast.xuna.seen("signed_url")) == 1
@@ -70,7 +72,7 @@ async def test_f01_a_wrong_key_is_not_tried_twice(status: int, reason: Reason, t
 
 async def test_f02_an_unknown_agent_is_not_tried_twice(tmp_path: Path) -> None:
     """404 means that it is not there."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         cast.xuna.fault("signed_url", status=404, times=None)
         assert await falls_back(cast, within=2.0) is Reason.AGENT_NOT_FOUND
         assert len(cast.xuna.seen("signed_url")) == 1
@@ -81,7 +83,7 @@ async def test_f03_a_busy_agent_is_tried_again_where_there_is_time(
     wish: str | None, tries: int, tmp_path: Path
 ) -> None:
     """Its wish is obeyed within the caller's patience; nonsense is no wish."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         cast.xuna.fault("signed_url", status=429, headers={} if wish is None else {"Retry-After": wish}, times=None)
         assert await falls_back(cast, within=4.0) is Reason.AGENT_BUSY
         assert len(cast.xuna.seen("signed_url")) == tries
@@ -108,7 +110,7 @@ async def test_f04_a_broken_answer_is_the_agents_fault(
     fault: dict[str, Any], reason: Reason | None, tmp_path: Path
 ) -> None:
     """At most two tries, then the fallback; a foreign host is never dialled."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         cast.xuna.fault("signed_url", times=None, **fault)
         found = await falls_back(cast, within=4.0)
         assert found is reason or (reason is None and found in {Reason.AGENT_BAD_REPLY, Reason.AGENT_UNREACHABLE})
@@ -118,7 +120,7 @@ async def test_f04_a_broken_answer_is_the_agents_fault(
 
 async def test_f05_an_agent_that_does_not_answer_is_given_up_in_time(tmp_path: Path) -> None:
     """It takes the request and is silent: the budget holds."""
-    async with scene(tmp_path, lines=FALLBACK, agent="start_timeout_s = 1.5") as cast:
+    async with faulty(tmp_path, lines=FALLBACK, agent="start_timeout_s = 1.5") as cast:
         cast.xuna.fault("signed_url", hang=True, times=None)
         assert await falls_back(cast, within=3.0) is Reason.AGENT_TIMEOUT
 
@@ -139,7 +141,7 @@ async def test_f06_a_refused_upgrade_is_the_agents_fault(
     fault: dict[str, Any], reason: Reason | None, tmp_path: Path
 ) -> None:
     """At most two tries, each with its own credential; a redirect is not followed."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         cast.xuna.fault("upgrade", times=None, **fault)
         found = await falls_back(cast, within=4.0)
         assert found is reason or (reason is None and found in {Reason.AGENT_UNREACHABLE, Reason.AGENT_REFUSED})
@@ -148,14 +150,14 @@ async def test_f06_a_refused_upgrade_is_the_agents_fault(
 
 async def test_f07_an_agent_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     """It takes the socket and says nothing: a silent start, after the budget."""
-    async with scene(tmp_path, lines=FALLBACK, agent="start_timeout_s = 1.0") as cast:
+    async with faulty(tmp_path, lines=FALLBACK, agent="start_timeout_s = 1.0") as cast:
         cast.xuna.fault("upgrade", never_ready=True, times=None)
         assert await falls_back(cast, within=3.0) is Reason.AGENT_SILENT_START
 
 
 async def test_f08_a_close_with_1000_is_a_normal_end(tmp_path: Path) -> None:
     """Last words, then the phone is hung up; nobody is called for help."""
-    async with scene(tmp_path, lines=WITH_BACKUP) as cast:
+    async with faulty(tmp_path, lines=WITH_BACKUP) as cast:
         call, session = await cast.talking()
         await session.say(0.5)
         await session.close(1000)
@@ -167,7 +169,7 @@ async def test_f08_a_close_with_1000_is_a_normal_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["1001", "1011", "1012", "1013", "rst"])
 async def test_f09_a_lost_agent_is_replaced_by_itself(how: str, tmp_path: Path) -> None:
     """A bridging line, then a fresh session that knows what was said, within 3 s."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await greeted(cast)
         if how == "rst":
             session.abort()
@@ -182,7 +184,7 @@ async def test_f09_a_lost_agent_is_replaced_by_itself(how: str, tmp_path: Path) 
 
 async def test_f09_what_the_lost_agent_had_sent_is_heard(tmp_path: Path) -> None:
     """Two seconds were queued: all of it plays, then the bridging line, then the successor."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         await session.say(2.0, frequency=700)
         await call.hears(0.5)
@@ -198,7 +200,7 @@ async def test_f09_what_the_lost_agent_had_sent_is_heard(tmp_path: Path) -> None
 
 async def test_f09_a_backup_takes_over_where_the_agent_is_not_to_be_had(tmp_path: Path) -> None:
     """XUNA to XUNA, in mid-call, within 3 s, with what was said among its variables."""
-    async with scene(tmp_path, lines=WITH_BACKUP) as cast:
+    async with faulty(tmp_path, lines=WITH_BACKUP) as cast:
         call, session = await greeted(cast)
         cast.xuna.fault("signed_url", status=503, times=None)
         began = time.monotonic()
@@ -214,7 +216,7 @@ async def test_f09_a_backup_takes_over_where_the_agent_is_not_to_be_had(tmp_path
 
 async def test_f09_kura_takes_over_from_xuna(tmp_path: Path) -> None:
     """The other protocol, another rate: told in its metadata, heard and hearing."""
-    async with scene(tmp_path, lines=WITH_KURA) as cast:
+    async with faulty(tmp_path, lines=WITH_KURA) as cast:
         call, session = await greeted(cast)
         cast.xuna.fault("signed_url", status=401, times=None)
         began = time.monotonic()
@@ -232,7 +234,7 @@ async def test_f09_kura_takes_over_from_xuna(tmp_path: Path) -> None:
 
 async def test_f09_without_any_successor_the_fallback_has_the_line(tmp_path: Path) -> None:
     """The caller hears the bridging line, then the fallback."""
-    async with scene(tmp_path, lines=FALLBACK) as cast:
+    async with faulty(tmp_path, lines=FALLBACK) as cast:
         call, session = await greeted(cast)
         cast.xuna.fault("signed_url", status=401, times=None)
         session.abort()
@@ -247,7 +249,7 @@ async def test_f10_an_agent_behind_a_dead_network_is_noticed(tmp_path: Path, mon
     monkeypatch.setattr(sockets, "PONG_S", 0.5)
     async with Xuna() as xuna, Proxy(f"127.0.0.1:{xuna.port}") as proxy:
         xuna.socket_base = f"ws://127.0.0.1:{proxy.port}"
-        async with scene(tmp_path, xuna=None) as cast:
+        async with faulty(tmp_path, xuna=None) as cast:
             await check_half_open(cast, proxy)
 
 
@@ -267,7 +269,7 @@ async def check_half_open(cast: Scene, proxy: Proxy) -> None:
 
 async def test_f12_a_slow_agent_leaves_gaps_and_nothing_else(tmp_path: Path) -> None:
     """Sound at half its speed: every sample once, in order."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         await session.say(1.0, chunk_ms=100, speed=0.5)
         await call.hears(0.9)
@@ -279,7 +281,7 @@ async def test_f12_a_slow_agent_leaves_gaps_and_nothing_else(tmp_path: Path) -> 
 
 async def test_f13_a_burst_is_cut_at_once(tmp_path: Path) -> None:
     """A minute sent in a moment, and an interruption behind it: silence within 200 ms."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         assert call.stream is not None
         await session.say(60.0, chunk_ms=1000)
@@ -318,7 +320,7 @@ GARBAGE: list[str | bytes] = [
 
 async def test_f14_f16_f18_single_nonsense_is_skipped(tmp_path: Path) -> None:
     """Binary, no JSON, wrong types, bad base64, unknown, deep: counted, and the call goes on."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         for each in GARBAGE:
             await session.send_raw(each)
@@ -333,7 +335,7 @@ async def test_f14_f16_f18_single_nonsense_is_skipped(tmp_path: Path) -> None:
 
 async def test_f14_a_second_of_nonsense_is_a_loss(tmp_path: Path) -> None:
     """Fifty in a row: a fresh session is fetched."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await greeted(cast)
         for _ in range(60):
             if not await session.send_raw("{"):
@@ -344,7 +346,7 @@ async def test_f14_a_second_of_nonsense_is_a_loss(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [1_100_000, 16 * 1024 * 1024])
 async def test_f15_a_huge_message_is_a_loss(size: int, tmp_path: Path) -> None:
     """It is not read to its end, and the caller is told that the agent is fetched anew."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await greeted(cast)
         await session.send_raw('{"type": "' + "x" * size + '"}')
         await takes_over(cast, call, session)
@@ -352,7 +354,7 @@ async def test_f15_a_huge_message_is_a_loss(size: int, tmp_path: Path) -> None:
 
 async def test_f15_endless_fragments_are_a_loss(tmp_path: Path) -> None:
     """Many tiny pieces of one message do not fill the memory."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await greeted(cast)
         transport = session.request.transport
         assert transport is not None
@@ -362,7 +364,7 @@ async def test_f15_endless_fragments_are_a_loss(tmp_path: Path) -> None:
 
 async def test_f17_odd_bytes_shift_nothing(tmp_path: Path) -> None:
     """One byte at a time for a while, then whole chunks: the tone stays a tone."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         data = sound.tone(1.0, rate=16000, frequency=997).tobytes()
         await session.say(data[:201], chunk_bytes=1)
@@ -377,7 +379,7 @@ async def test_f17_odd_bytes_shift_nothing(tmp_path: Path) -> None:
 
 async def test_f19_another_format_announced_in_mid_call_is_a_loss(tmp_path: Path) -> None:
     """Never chipmunks: the session is fetched anew, and converts what it announces."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await greeted(cast)
         message = session.metadata_message()
         message["conversation_initiation_metadata_event"]["agent_output_audio_format"] = "pcm_48000"
@@ -396,14 +398,14 @@ async def test_f19_a_format_nobody_can_play_is_refused(tmp_path: Path) -> None:
     from tests.standins.xuna import XunaAgent
 
     agent = XunaAgent("agent_1")
-    async with scene(tmp_path, lines=FALLBACK, xuna=Xuna(agents=[agent])) as cast:
+    async with faulty(tmp_path, lines=FALLBACK, xuna=Xuna(agents=[agent])) as cast:
         agent.output_format = "opus_48000"
         assert await falls_back(cast, within=4.0) is Reason.AGENT_FORMAT
 
 
 async def test_f20_sound_out_of_order_is_dropped_after_an_interruption(tmp_path: Path) -> None:
     """Not one sample of the cut turn is heard later than 200 ms after the clear."""
-    async with scene(tmp_path) as cast:
+    async with faulty(tmp_path) as cast:
         call, session = await cast.talking()
         assert call.stream is not None
         for number in (1, 2, 3, 4, 5):

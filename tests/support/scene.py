@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 
@@ -19,9 +20,18 @@ from tests.standins.twilio.call import PhoneCall
 from tests.standins.twilio.rest import TwilioRest
 from tests.standins.xuna import Xuna
 from tests.standins.xuna.session import XunaSession
+from tests.support import canary as canaries
+from tests.support import promises
+from tests.support.canary import Canary
 from tests.support.house import PUBLIC, configuration, running
 
 LINE = '[[lines]]\nnumber = "*"\nagent = "support"\n'
+
+
+class Identified(Protocol):
+    """A call of the carrier's, followed or only offered."""
+
+    sid: str
 
 
 @dataclass
@@ -34,6 +44,9 @@ class Scene:
     xuna: Xuna
     kura: Kura
     backup: Xuna
+    quiet_s: float = promises.SILENCE_S  # S1: a test in which nobody speaks for longer on purpose says so
+    record_s: float = promises.RECORD_S  # S4: from the end of a call to its terminal record
+    canary: Canary | None = None
 
     async def talking(self, **call: object) -> tuple[PhoneCall, XunaSession]:
         """A call whose stream is up and whose agent is ready."""
@@ -48,7 +61,7 @@ class Scene:
         await eventually(admitted, "an admitted stream")
         return placed, session
 
-    async def record(self, call: PhoneCall, *, timeout: float = 4.0) -> CallRecord:
+    async def record(self, call: Identified, *, timeout: float = 4.0) -> CallRecord:
         """The stored account of a call that is over."""
         found: CallRecord | None = None
 
@@ -68,7 +81,7 @@ class Scene:
         """Until the bridge has no call any more."""
 
         async def none() -> bool:
-            return self.house.switchboard.active == 0
+            return self.house.switchboard.active == (0 if self.canary is None else 1)
 
         await eventually(none, "an idle switchboard", timeout=timeout)
 
@@ -135,10 +148,12 @@ async def scene(
     carrier_address: str | None = None,
     agents: Callable[["Scene"], str] | None = None,
     listener: socket.socket | None = None,
+    canary: bool = False,
 ) -> AsyncIterator[Scene]:
     """The cast: ``support`` is XUNA (with ``agent`` among its keys), ``second`` another XUNA, ``booking`` is Kura.
 
-    ``carrier_address`` puts something between the carrier and the bridge, which listens on ``listener``.
+    ``carrier_address`` puts something between the carrier and the bridge, which listens on ``listener``. Beside it all
+    sings a ``canary``, where there is to be one. At the end the standing rules are held over every call (promises.py).
     """
     listener = listener or reserved()
     port = listener.getsockname()[1]
@@ -146,15 +161,28 @@ async def scene(
         cast_xuna = await stack.enter_async_context(xuna or Xuna())
         backup = await stack.enter_async_context(Xuna())
         kura = await stack.enter_async_context(Kura())
+        cage = await stack.enter_async_context(Xuna(init_within=10.0, pong_within=10.0)) if canary else None
         carrier = await stack.enter_async_context(
             Carrier(public_url=PUBLIC, address=carrier_address or f"127.0.0.1:{port}")
         )
         rest = await stack.enter_async_context(TwilioRest(carrier))
         people = xuna_toml(cast_xuna, more=agent) + xuna_toml(backup, "second") + kura_toml(kura)
+        if cage is not None:
+            people += xuna_toml(cage, "canary")
+            lines += canaries.LINE
         text = configuration(folder, people, lines=lines, more=more, rest_url=rest.url)
         house = await stack.enter_async_context(running(folder, text, listener=listener))
+        cast = Scene(house, carrier, rest, cast_xuna, kura, backup)
+        if cage is not None:
+            cast.canary = await Canary.placed(carrier, cage)
         try:
-            yield Scene(house, carrier, rest, cast_xuna, kura, backup)
+            yield cast
+            if cast.canary is not None:
+                await cast.canary.sang()
         finally:
             for call in carrier.calls:
                 await call.hang_up()
+            if cast.canary is not None:
+                await cast.canary.gone()
+        await promises.hold(cast)
+    promises.behind(folder, [cast.xuna.api_key, *cast.kura.keys])

@@ -39,6 +39,7 @@ class PhoneCall:
         self.document_url = carrier.voice_url
         self.said: list[str] = []
         self.played: list[str] = []
+        self.audible: list[tuple[float, float]] = []  # (from, until) on the monotonic clock: verbs that can be heard
         self.dialled: list[Dialled] = []
         self.recordings: list[Recording] = []
         self.errors: list[str] = []
@@ -293,6 +294,25 @@ class PhoneCall:
 
     def _loud(self) -> int:
         return sum(s.playout.loud for s in self.streams)
+
+    def sounds(self) -> list[tuple[float, float]]:
+        """When the caller heard anything, on the monotonic clock: sound of the streams, and verbs that speak."""
+        found = [
+            (stream.playout.origin + first / 8000, stream.playout.origin + (first + length) / 8000)
+            for stream in self.streams
+            for first, length in stream.playout.spans
+        ]
+        return sorted(found + self.audible)
+
+    def longest_silence(self) -> float:
+        """Seconds that an answered caller heard nothing at all, at the longest, up to the end or to now."""
+        if self.answered_at is None:
+            return 0.0
+        longest, quiet_since = 0.0, self.answered_at
+        for began, until in [*self.sounds(), (self.ended_at or time.monotonic(),) * 2]:
+            longest = max(longest, began - quiet_since)
+            quiet_since = max(quiet_since, until)
+        return longest
 
     async def hears(self, seconds: float, *, timeout: float = 5.0) -> None:
         """Wait until that much more sound (not silence) has been heard than when this was last asked."""

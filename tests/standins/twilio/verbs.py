@@ -1,6 +1,7 @@
 """Following TwiML: what each verb does to a call."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .call import PhoneCall
 
 Document = list[Verb]
+AUDIBLE = {"Say", "Play", "Dial", "Gather"}  # the caller hears words, music or ringing meanwhile
 MOST_DOCUMENTS = 100  # a call that is sent round in circles ends here
 
 
@@ -76,7 +78,10 @@ class Follower:
             if verb.name not in {"Reject", "Pause", "Redirect", "Hangup"}:
                 await self.call.answer()
             self.action = ""
+            began = time.monotonic()
             following = await self._perform(verb)
+            if verb.name in AUDIBLE:
+                self.call.audible.append((began, time.monotonic()))
             if following is not None:
                 return following
         return None
