@@ -33,7 +33,8 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     call.policy.sounding(now, unplayed=call.playback.unplayed(now))
     orders = call.play(sound, turn, now)
     if event.event_id is not None:
-        call.ids.append((call.playback.offered, event.event_id))
+        playback = call.playback
+        call.numbers.queued(playback.offered, event.event_id, heard=playback.confirmed)
     return orders
 
 
@@ -90,10 +91,7 @@ def agent_interrupted(call: Call, event: e.AgentInterrupted, now: float) -> list
 
 def outdated(call: Call, event_id: int | None, now: float) -> bool:
     """An interruption that comes too late: all that the caller has yet to hear is newer. It must not cut a reply."""
-    heard = call.playback.heard(now)
-    while call.ids and call.ids[0][0] <= heard:
-        call.ids.popleft()
-    return event_id is not None and bool(call.ids) and all(each > event_id for _, each in call.ids)
+    return event_id is not None and call.numbers.all_newer(event_id, heard=call.playback.heard(now))
 
 
 def interruption(
@@ -112,7 +110,7 @@ def interruption(
         if turn != PROMPT_TURN
     }
     orders: list[e.Order] = list(call.playback.clear(now))
-    call.ids.clear()
+    call.numbers.clear()
     if call.downlink is not None:
         call.downlink.reset()
     if source is Source.AGENT or call.gate.numbered:

@@ -77,6 +77,11 @@ ALARMS: Final[dict[str, Alarm]] = {
 }
 
 
+# What happens several times a second of any call tells nothing where it leads to nothing: the journal's room is for the rest.
+ROUTINE: Final = frozenset({"PhoneReached", "AgentPing", "mark", "overdue", "media", "stall"})
+QUIET: Final = frozenset({e.StartTimer, e.StopTimer, e.PlayMark, e.SendPong})
+
+
 class CallMachine:
     """One call. Owns the record and everything that decides; knows no socket, task or clock."""
 
@@ -148,4 +153,6 @@ class CallMachine:
         return [e.DropAgent(stopped=False), e.ClosePhone("hangup"), e.Save(), e.Ended()]
 
     def _remember(self, what: str, orders: list[e.Order], now: float) -> None:
+        if what in ROUTINE and all(type(order) in QUIET for order in orders):
+            return
         self.journal.append((round(now, 3), what, tuple(type(order).__name__ for order in orders)))

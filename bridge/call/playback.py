@@ -218,6 +218,11 @@ class Playback:
         """Samples that were queued so far, here or at the carrier."""
         return self._offered
 
+    @property
+    def confirmed(self) -> int:
+        """Samples that were heard for certain: a mark behind them came back."""
+        return self._confirmed
+
     def heard(self, now: float) -> int:
         """Samples that the caller has heard, as well as we know."""
         return self._position(now)

@@ -14,6 +14,7 @@ from bridge.call.ear import Ear
 from bridge.call.garbage import GarbageCount
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.listening import Listening
+from bridge.call.numbers import UnheardNumbers
 from bridge.call.plan import CallPlan, Conversion
 from bridge.call.playback import MARK_AFTER_S, Playback
 from bridge.call.record import CallRecord
@@ -25,7 +26,6 @@ MAX_HELD: Final = 40_000  # bytes, 5 s of the caller's sound, kept while an agen
 PROMPT_TURN: Final = -1  # the turn number of what the bridge itself says
 RELEASE_S: Final = 1.0  # without marks, what is held back is looked at this often
 JOURNAL: Final = 400
-MAX_IDS: Final = 8000  # 150 s of sound in chunks of 20 ms: more than can be queued
 
 
 class Leg(StrEnum):
@@ -62,9 +62,7 @@ class Call:
         self.turns = Turns(record)
         self.listening = Listening()
         self.gate = StaleGate()
-        self.ids: deque[tuple[int, int]] = deque(
-            maxlen=MAX_IDS
-        )  # of the agent's sound: (position of its end, event id)
+        self.numbers = UnheardNumbers()
         self.ear = Ear(plan.sensitivity) if policy.hears else None
         self.candidates = Candidates(plan.agents, start_budget_s=plan.start_timeout_s)
         self.phone_garbage = GarbageCount()

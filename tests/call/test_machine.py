@@ -288,6 +288,18 @@ def test_the_journal_tells_what_led_to_what_within_bounds() -> None:
     assert len(stage.machine.journal) == JOURNAL
 
 
+def test_the_journal_keeps_no_room_for_what_goes_on_all_the_time() -> None:
+    """Marks, pings and looks at the clock that lead to nothing would push out what matters within a minute."""
+    stage = Stage().connected()
+    stage.tell(e.PhoneDigit("1"))
+    before = list(stage.machine.journal)
+    for _ in range(50):
+        stage.says(1.0)
+        stage.tell(e.AgentPing(1), e.PhoneAudio(b"\x01"))
+        stage.wait(1.0)
+    assert list(stage.machine.journal) == before
+
+
 # ---------------------------------------------------------------- any order of events
 
 TEXT = st.sampled_from(["", "Yes", "one two three four five"])
