@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, Generic, TypeVar
 
-MAX_REMEMBERED: Final = 1000  # answers: the carrier asks again within seconds, and later the store knows
+MAX_REMEMBERED: Final = 1000  # at once
+LIFE_S: Final = 60.0  # the carrier asks again within seconds, and later the store knows
 
 T = TypeVar("T")
 
 
-class Memory(OrderedDict[str, T]):
-    """What was kept last, ``most`` of it."""
+class Memory(Generic[T]):
+    """What was kept within ``life_s`` seconds, at most ``most`` of it: a call that is over costs nothing after a while."""
 
-    def __init__(self, most: int = MAX_REMEMBERED) -> None:
-        super().__init__()
+    def __init__(
+        self, most: int = MAX_REMEMBERED, *, life_s: float = LIFE_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._most = most
+        self._life_s = life_s
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._kept
+
+    def get(self, key: str) -> T | None:
+        """What was kept."""
+        found = self._kept.get(key)
+        return None if found is None else found[1]
 
     def keep(self, key: str, value: T) -> None:
-        """Remember; the oldest is forgotten where there is no room."""
-        self[key] = value
-        while len(self) > self._most:
-            self.popitem(last=False)
+        """Remember; what is too old is forgotten, and the oldest where there is no room."""
+        now = self._clock()
+        self._kept[key] = (now + self._life_s, value)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most or next(iter(self._kept.values()))[0] <= now:
+            self._kept.popitem(last=False)
 
 
 class Once:

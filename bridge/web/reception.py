@@ -23,7 +23,7 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
-from bridge.web.once import Memory, Once
+from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
 from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
@@ -68,7 +68,7 @@ class Reception:
         self._desk = desk
         self._once = Once()
         self._ended: Memory[CallRecord] = Memory(MAX_ENDED)
-        self._hung_up: Memory[bool] = Memory()
+        self._hung_up: Memory[bool] = Memory(life_s=2 * LIFE_S)  # longer than a call that is over: see ``unasked``
         self._patience = Patience()
         self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
 

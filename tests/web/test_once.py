@@ -52,3 +52,17 @@ def test_memory_is_bounded() -> None:
     assert len(memory) == MAX_REMEMBERED
     assert "1" not in memory
     assert "2" in memory
+
+
+def test_memory_forgets_what_is_old() -> None:
+    """A thousand calls in an hour leave those of the last minute; kept again is new again."""
+    now = 0.0
+    memory: Memory[int] = Memory(life_s=60.0, clock=lambda: now)
+    memory.keep("first", 1)
+    memory.keep("again", 1)
+    now = 40.0
+    memory.keep("again", 2)
+    now = 60.0
+    memory.keep("last", 3)
+    assert list(memory) == ["again", "last"]
+    assert (memory.get("first"), memory.get("again")) == (None, 2)
