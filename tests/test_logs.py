@@ -128,7 +128,7 @@ def test_nobody_waits_for_a_reader_that_does_not_read(logging_: logs.Logging) ->
 
 def test_libraries_that_would_print_what_was_said_are_kept_quiet(logging_: logs.Logging, output: Output) -> None:
     """At DEBUG, frames, statements and bodies of requests are not printed."""
-    for name in ("websockets.client", "sqlalchemy.engine", "twilio.http_client", "aiohttp.client", "aiosqlite"):
+    for name in ("websockets.client", "sqlalchemy.engine", "twilio.http_client", "aiohttp.client"):
         logging.getLogger(name).debug("the caller said: hello")
         logging.getLogger(name).info("the caller said: hello")
     structlog.get_logger("bridge.test").debug("seen")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from bridge import settings as config
 from bridge.agents.xuna.api import XunaAgent
 from bridge.call.ports import Agent
@@ -15,6 +13,7 @@ from bridge.store.calls import Calls
 from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
 from bridge.store.outbox import Outbox
+from bridge.store.transaction import Transaction
 from bridge.tools import events
 from bridge.tools.courier import Channel
 from bridge.tools.sending import Destination
@@ -62,7 +61,7 @@ class Telling:
         )
         return found
 
-    async def campaign_finished(self, connection: AsyncConnection, campaign: Campaign) -> None:
+    async def campaign_finished(self, connection: Transaction, campaign: Campaign) -> None:
         """Put it into the outbox, within the transaction that ends the campaign."""
         data = {"campaign_id": campaign.campaign_id, "name": campaign.name, "state": "finished"}
         await self.announcer.tell(

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
@@ -21,11 +20,12 @@ from bridge.store.budget import Denied
 from bridge.store.campaigns import Campaign, CampaignStore, Step, Target, Told
 from bridge.store.suppression import Suppressions
 from bridge.store.tables import micros
+from bridge.store.transaction import Transaction
 
 log = structlog.get_logger("bridge.campaigns")
 
 
-async def untold(connection: AsyncConnection, campaign: Campaign) -> None:
+async def untold(connection: Transaction, campaign: Campaign) -> None:
     """Nobody is told that a campaign is finished."""
 
 

@@ -4,6 +4,7 @@
 
     url.py          DATABASE_URL as people write it -> Place
     database.py     Database: transactions with a time limit, StoreUnavailable for everything that means "away"
+    sqlite.py  postgresql.py  transaction.py    the two drivers, and what a transaction can do on either
     failures.py     which driver error means what
     tables.py       every table
     schema.py       brings a database up to date; migrations/ holds the steps

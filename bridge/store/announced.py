@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.database import Database
 from bridge.store.tables import ANNOUNCED, micros
+from bridge.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Announced:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, connection: AsyncConnection, call_ids: Sequence[str]) -> dict[str, Progress]:
+    async def of(self, connection: Transaction, call_ids: Sequence[str]) -> dict[str, Progress]:
         """What was told of these calls; those of which nothing was are left out."""
         # In one order, so that two instances with the same calls at hand do not wait for each other in a ring.
         known = (
@@ -35,7 +35,7 @@ class Announced:
         )
         return {row.call_id: Progress(row.stage, row.turns) for row in await connection.execute(known)}
 
-    async def note(self, connection: AsyncConnection, call_id: str, progress: Progress) -> None:
+    async def note(self, connection: Transaction, call_id: str, progress: Progress) -> None:
         """So much was told."""
         now = micros(datetime.now(UTC))
         values = {"stage": progress.stage, "turns": progress.turns, "changed_us": now}

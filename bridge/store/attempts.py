@@ -19,13 +19,13 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, delete, exists, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord
 from bridge.store.budget import ACTIVE, ALL, Budget, Denied, denial, spend, take_turn
 from bridge.store.database import Database
 from bridge.store.document import restore, snapshot
 from bridge.store.tables import ATTEMPTS, CALLS, SUPPRESSED, micros
+from bridge.store.transaction import Transaction
 
 OPEN: Final = ("dialling", "placed", "unknown")
 TERMINAL: Final = 3
@@ -213,7 +213,7 @@ class Attempts:
             return (await connection.execute(moved)).rowcount > 0
 
 
-async def insert(database: Database, connection: AsyncConnection, attempt: Attempt, record: CallRecord) -> bool:
+async def insert(database: Database, connection: Transaction, attempt: Attempt, record: CallRecord) -> bool:
     """Both rows, or neither where the call id is there already."""
     first = database.insert(ATTEMPTS).values(_row(attempt)).on_conflict_do_nothing().returning(ATTEMPTS.c.call_id)
     if (await connection.execute(first)).first() is None:
@@ -222,7 +222,7 @@ async def insert(database: Database, connection: AsyncConnection, attempt: Attem
     return True
 
 
-async def close(connection: AsyncConnection, record: CallRecord, now: datetime) -> bool:
+async def close(connection: Transaction, record: CallRecord, now: datetime) -> bool:
     """An attempt is done; False where it was before."""
     talked = (record.ended_at - record.started_at).total_seconds() if record.ended_at and record.started_at else 0.0
     done = update(ATTEMPTS).where(ATTEMPTS.c.call_id == record.call_id, ATTEMPTS.c.state != "done")
@@ -230,7 +230,7 @@ async def close(connection: AsyncConnection, record: CallRecord, now: datetime) 
     return (await connection.execute(done.values(values))).rowcount > 0
 
 
-async def is_suppressed(connection: AsyncConnection, number: str) -> bool:
+async def is_suppressed(connection: Transaction, number: str) -> bool:
     """Nobody may call this number."""
     return (
         await connection.execute(select(SUPPRESSED.c.number).where(SUPPRESSED.c.number == number))
@@ -247,7 +247,7 @@ def leased(attempt: Attempt, owner: str, lease: timedelta, now: datetime) -> Att
     return replace(attempt, state="dialling", owner=owner, due_us=micros(now + lease), dialled_us=micros(now))
 
 
-async def _write(connection: AsyncConnection, attempt: Attempt) -> None:
+async def _write(connection: Transaction, attempt: Attempt) -> None:
     await connection.execute(update(ATTEMPTS).where(ATTEMPTS.c.call_id == attempt.call_id).values(_row(attempt)))
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.database import Database
 from bridge.store.tables import ATTEMPTS, PACE, micros
+from bridge.store.transaction import Transaction
 
 ALL: Final = ""  # the scope of every call
 ACTIVE: Final = ("dialling", "placed")
@@ -36,14 +36,14 @@ class Denied:
     retry_after_s: float = 0.0
 
 
-async def take_turn(database: Database, connection: AsyncConnection) -> None:
+async def take_turn(database: Database, connection: Transaction) -> None:
     """Be the only one who begins calls until this transaction ends."""
     insert = database.insert(PACE).values(scope=ALL, next_us=0).on_conflict_do_nothing()
     await connection.execute(insert)
     await connection.execute(select(PACE.c.next_us).where(PACE.c.scope == ALL).with_for_update())
 
 
-async def denial(connection: AsyncConnection, budget: Budget, scope: str, now: datetime) -> Denied | None:
+async def denial(connection: Transaction, budget: Budget, scope: str, now: datetime) -> Denied | None:
     """Why no call may be begun now within ``scope`` (ALL or a campaign), None where one may."""
     tests = [ATTEMPTS.c.campaign_id == scope] if scope else []
     row = (await connection.execute(select(PACE.c.next_us).where(PACE.c.scope == scope))).first()
@@ -69,7 +69,7 @@ async def denial(connection: AsyncConnection, budget: Budget, scope: str, now: d
     return None
 
 
-async def spend(database: Database, connection: AsyncConnection, budget: Budget, scope: str, now: datetime) -> None:
+async def spend(database: Database, connection: Transaction, budget: Budget, scope: str, now: datetime) -> None:
     """A call is begun: the next one waits its time."""
     if not budget.calls_per_second:
         return
@@ -79,7 +79,7 @@ async def spend(database: Database, connection: AsyncConnection, budget: Budget,
         await connection.execute(database.insert(PACE).values(scope=scope, next_us=next_us))
 
 
-async def _count(connection: AsyncConnection, tests: list[ColumnElement[bool]]) -> int:
+async def _count(connection: Transaction, tests: list[ColumnElement[bool]]) -> int:
     return int((await connection.execute(select(func.count()).select_from(ATTEMPTS).where(*tests))).scalar_one())
 
 

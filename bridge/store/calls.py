@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import StoreUnavailable
@@ -17,10 +16,11 @@ from bridge.store.document import Snapshot, merge, restore, snapshot
 from bridge.store.grants import NewGrant
 from bridge.store.listing import Page, Wanted, list_calls
 from bridge.store.tables import ANNOUNCED, ANSWERS, CALLS, ERASED, GRANTS, OUTBOX, micros
+from bridge.store.transaction import Transaction
 
 TERMINAL: Final = Status.COMPLETED.rank
 Records: TypeAlias = list[CallRecord]
-Announce: TypeAlias = Callable[[AsyncConnection, Sequence[CallRecord]], Awaitable[None]]
+Announce: TypeAlias = Callable[[Transaction, Sequence[CallRecord]], Awaitable[None]]
 BATCH: Final = 200  # records that one transaction reads or removes
 REMEMBER_ERASED: Final = timedelta(days=30)  # longer than any instance keeps a snapshot unwritten
 
@@ -47,7 +47,7 @@ class Calls:
         # Told of every record that is written, within the transaction that writes it: what it writes stands or falls with it.
         self.announce: Announce | None = None
 
-    async def _told(self, connection: AsyncConnection, records: Sequence[CallRecord]) -> None:
+    async def _told(self, connection: Transaction, records: Sequence[CallRecord]) -> None:
         if self.announce is not None and records:
             await self.announce(connection, records)
 
@@ -77,7 +77,7 @@ class Calls:
             await self._told(connection, [taken])
             return Offered(won=True, record=taken, twiml=twiml)
 
-    async def _keep(self, connection: AsyncConnection, grant: NewGrant | None, record: CallRecord) -> None:
+    async def _keep(self, connection: Transaction, grant: NewGrant | None, record: CallRecord) -> None:
         if grant is not None:
             await connection.execute(self._database.insert(GRANTS).values(grant.row(record)).on_conflict_do_nothing())
 
@@ -198,25 +198,25 @@ def _is(any_id: str) -> ColumnElement[bool]:
     return or_(CALLS.c.call_id == any_id, CALLS.c.carrier_call_id == any_id)
 
 
-async def _locked(connection: AsyncConnection, any_id: str | None) -> Any:
+async def _locked(connection: Transaction, any_id: str | None) -> Any:
     if any_id is None:
         return None
     return (await connection.execute(select(CALLS).where(_is(any_id)).with_for_update())).first()
 
 
-async def _replace(connection: AsyncConnection, record: CallRecord, more: dict[str, Any]) -> None:
+async def _replace(connection: Transaction, record: CallRecord, more: dict[str, Any]) -> None:
     # written_by stays empty: the owner's next snapshot does not know of this change and must be merged with it.
     values = snapshot(record).row() | more
     await connection.execute(update(CALLS).where(CALLS.c.call_id == record.call_id).values(values))
 
 
-async def _remove(connection: AsyncConnection, call_ids: Sequence[str]) -> None:
+async def _remove(connection: Transaction, call_ids: Sequence[str]) -> None:
     await connection.execute(delete(OUTBOX).where(OUTBOX.c.lane.in_(call_ids)))
     for table in (ANSWERS, GRANTS, ANNOUNCED, CALLS):
         await connection.execute(delete(table).where(table.c.call_id.in_(call_ids)))
 
 
-async def _moved(connection: AsyncConnection, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+async def _moved(connection: Transaction, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     """What to write: the snapshot itself where its writer alone has written the call so far, else both accounts merged."""
     ids = [each.call_id for each in snapshots]
     state = select(CALLS.c.call_id, CALLS.c.rank, CALLS.c.resumes, CALLS.c.steps, CALLS.c.written_by)
@@ -242,7 +242,7 @@ async def _moved(connection: AsyncConnection, snapshots: Sequence[Snapshot]) -> 
     return moved
 
 
-async def _owners(connection: AsyncConnection, snapshots: Sequence[Snapshot]) -> dict[str, str]:
+async def _owners(connection: Transaction, snapshots: Sequence[Snapshot]) -> dict[str, str]:
     names = [each.carrier_call_id for each in snapshots if each.carrier_call_id is not None]
     query = select(CALLS.c.carrier_call_id, CALLS.c.call_id).where(CALLS.c.carrier_call_id.in_(names))
     owners = {row.carrier_call_id: row.call_id for row in await connection.execute(query)}

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord
 from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
@@ -17,6 +16,7 @@ from bridge.store.budget import ALL, Budget, Denied, denial, spend, take_turn
 from bridge.store.database import Database
 from bridge.store.document import restore
 from bridge.store.tables import ATTEMPTS, CALLS, CAMPAIGNS, EPOCH, TARGETS, micros
+from bridge.store.transaction import Transaction
 
 IMPORT_S: Final = 60.0  # a list of ten thousand is stored in one transaction, or not at all
 ROWS: Final = 500  # of one statement: SQLite binds 32766 values
@@ -61,7 +61,7 @@ class Step:
     note: str = ""
 
 
-Told = Callable[[AsyncConnection, Campaign], Awaitable[None]]
+Told = Callable[[Transaction, Campaign], Awaitable[None]]
 
 
 class CampaignStore:

@@ -9,11 +9,11 @@ from typing import Annotated, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, or_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.store.document import restore
 from bridge.store.tables import CALLS, micros
+from bridge.store.transaction import Transaction
 
 MAX_PAGE: Final = 200  # records
 
@@ -59,7 +59,7 @@ class Wanted:
         return tests
 
 
-async def list_calls(connection: AsyncConnection, wanted: Wanted, *, limit: int, cursor: str | None) -> Page:
+async def list_calls(connection: Transaction, wanted: Wanted, *, limit: int, cursor: str | None) -> Page:
     """One page. A call that comes meanwhile moves none of the pages that follow. Raises ValueError where ``cursor`` is none."""
     limit = max(1, min(limit, MAX_PAGE))
     tests = wanted.tests()

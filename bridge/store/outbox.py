@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import and_, delete, exists, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.database import Database
 from bridge.store.tables import EPOCH, OUTBOX, micros
+from bridge.store.transaction import Transaction
 
 MAX_ERROR: Final = 200  # characters
 SECOND: Final = 1_000_000  # microseconds
@@ -76,7 +76,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, letters: Sequence[Letter], *, connection: AsyncConnection | None = None) -> None:
+    async def put(self, letters: Sequence[Letter], *, connection: Transaction | None = None) -> None:
         """Keep messages, in this order; one that is there already is left as it is. ``connection``: a transaction that
         writes, of which this becomes a part.
         """
@@ -88,7 +88,7 @@ class Outbox:
         else:
             await self._insert(connection, letters)
 
-    async def _insert(self, connection: AsyncConnection, letters: Sequence[Letter]) -> None:
+    async def _insert(self, connection: Transaction, letters: Sequence[Letter]) -> None:
         now = micros(datetime.now(UTC))
         for letter in letters:
             values: dict[str, Any] = {

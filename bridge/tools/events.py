@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.call.record import CallRecord, Status, iso
 from bridge.errors import AgentFailure, Reason
 from bridge.store.announced import Announced, Progress
 from bridge.store.outbox import Leased, Letter, Outbox
+from bridge.store.transaction import Transaction
 from bridge.tools.courier import Channel, Later
 from bridge.tools.sending import DeliveryFailure, Destination
 
@@ -73,7 +73,7 @@ class Announcer:
         """There is nobody to tell and nothing to fetch."""
         return not self._endpoints and not self._analysed
 
-    async def announce(self, connection: AsyncConnection, records: Sequence[CallRecord]) -> None:
+    async def announce(self, connection: Transaction, records: Sequence[CallRecord]) -> None:
         """Put what is new about these calls into the outbox, within the transaction that writes them."""
         known = await self._announced.of(connection, [record.call_id for record in records])
         for record in records:
@@ -134,7 +134,7 @@ class Announcer:
         *,
         lane: str,
         identity: str,
-        connection: AsyncConnection | None = None,
+        connection: Transaction | None = None,
     ) -> None:
         """Something else that happened; the same ``identity`` again in its lane is the same event. ``connection``: a
         transaction that writes what is told of. Raises StoreUnavailable.
