@@ -44,7 +44,8 @@ class Asked:
     def __init__(self, runner: asyncio.Runner, deployment: Deployment) -> None:
         self.deployment = deployment
         self._runner = runner
-        self.schema = schemathesis.openapi.from_dict(runner.run(self._described()))
+        # In a thread: while the loop stands, the bridge's transactions wait, and are given up.
+        self.schema = runner.run(asyncio.to_thread(schemathesis.openapi.from_dict, runner.run(self._described())))
         self.known = runner.run(self._known())
 
     async def _described(self) -> dict[str, Any]:
