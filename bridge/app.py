@@ -18,21 +18,19 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
-from bridge.agents.demo.server import DemoServer
-from bridge.assembly.agents import make_agent
+from bridge.assembly.agents import Fleet, rules_of
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
 from bridge.assembly.recordings import RecordingWing
-from bridge.assembly.routing import Routing
+from bridge.assembly.reloading import Reloading
+from bridge.assembly.routing import Routing, limits_of
 from bridge.assembly.summary import summary
 from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
-from bridge.call.plan import AgentRules
-from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.carriers.twilio.stream import TwilioStream
@@ -40,7 +38,7 @@ from bridge.carriers.twilio.webhooks import Signature
 from bridge.errors import CarrierFailure
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession, Surroundings
-from bridge.runtime.switchboard import Limits, Switchboard
+from bridge.runtime.switchboard import Switchboard
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.grants import Grants
@@ -94,15 +92,10 @@ class House:
         self.worker = worker  # the arguments of the worker to start beside it; None: it runs elsewhere, or not at all
         self.ready = False
         self.started = asyncio.Event()
-        self.switchboard = Switchboard(
-            Limits(
-                max_calls=settings.max_calls,
-                max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
-                max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
-                loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
-                prewarmed=settings.limits.prewarmed,
-            )
-        )
+        self.switchboard = Switchboard(limits_of(settings))
+        self.reloading = Reloading(settings)
+        self.fleet = Fleet(settings, talking=self._talking, spawn=self.switchboard.spawn)
+        self._clips = {str(name): clip for name, clip in Prompts.load().items()}
         self.database = Database(settings.database_url)
         self.calls = Calls(self.database)
         self.writer = Writer(self.calls)
@@ -113,8 +106,8 @@ class House:
         self.rest = TwilioRest(
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
-        self.agents: dict[str, Agent] = {}
-        self.routing = Routing(settings)
+        self.agents = self.fleet.agents
+        self.routing = Routing(settings, self.switchboard.spawn)
         self.reception: Reception | None = None
         self.operations: Operations | None = None
         self.watchers: list[Callable[[CallRecord], None]] = []  # told of every change of a record; must not block
@@ -138,39 +131,45 @@ class House:
 
     # ------------------------------------------------------------ parts
 
-    def _agents(self, demo: DemoServer | None) -> dict[str, Agent]:
-        made = {name: make_agent(name, each, demo) for name, each in self.settings.agents.items()}
-        return {name: agent for name, agent in made.items() if agent is not None}
-
-    def _rules(self) -> dict[str, AgentRules]:
-        return {
-            name: AgentRules(
-                barge_in=each.barge_in,
-                sensitivity=each.barge_in_sensitivity,
-                guard_ms=each.barge_in_guard_ms,
-                uplink_chunk_ms=each.uplink_chunk_ms,
-                prewarm=each.prewarm,
-                start_timeout_s=each.start_timeout_s,
-            )
-            for name, each in self.settings.agents.items()
-        }
-
-    def _factory(self) -> SessionFactory:
-        surroundings = Surroundings(
+    def _surroundings(self) -> Surroundings:
+        """Of the calls that are made from now on; those in progress keep their own."""
+        return Surroundings(
             agents=self.recordings.agents(self.agents),
             saved=self._saved,
             closing=self._closing,
             run_tool=self._run_tool,
         )
+
+    async def _change(self, settings: config.Settings) -> Callable[[], None]:
+        """The last part of a new configuration: what calls are made from."""
+
+        def commit() -> None:
+            assert settings.carriers.twilio is not None
+            self.settings = settings
+            self.signature.use(settings.carriers.twilio.auth_token)
+            self.rest.use(settings.carriers.twilio.auth_token[0])
+            self.switchboard.limits = limits_of(settings)
+            self.switchboard.lag.limit_s = self.switchboard.limits.loop_lag_s
+            self.factory.surroundings = self._surroundings()
+            self.factory.rules = rules_of(settings)
+            self.factory.prompts = self._clips | self.recordings.announcements
+
+        return commit
+
+    def _factory(self) -> SessionFactory:
         return SessionFactory(
-            surroundings=surroundings,
-            rules=self._rules(),
+            surroundings=self._surroundings(),
+            rules=rules_of(self.settings),
             convert=Transcoder,
             level=level,
-            prompts={str(name): clip for name, clip in Prompts.load().items()} | self.recordings.announcements,
+            prompts=self._clips | self.recordings.announcements,
             prepare=self.recordings.prepare,
             prewarm_hold_s=self.settings.limits.prewarm_hold_s,
         )
+
+    def _talking(self) -> set[str]:
+        texts = {session.record.call_id for session in self.business.text.texts.sessions}
+        return texts | {session.record.call_id for session in self.switchboard.sessions}
 
     # ------------------------------------------------------------ what sessions ask for
 
@@ -215,12 +214,8 @@ class House:
     async def open(self) -> AsyncIterator[None]:
         """Everything that must be there before the first request, and its end after the last."""
         async with contextlib.AsyncExitStack() as stack:
-            demo = None
-            if any(isinstance(each, config.DemoAgent) for each in self.settings.agents.values()):
-                demo = await stack.enter_async_context(DemoServer(hears=True))
-            self.agents.update(self._agents(demo))
-            for agent in self.agents.values():
-                stack.push_async_callback(agent.close)
+            stack.push_async_callback(self.fleet.close)
+            await self.fleet.open()
             stack.push_async_callback(self.rest.close)
             await self.database.migrate()
             stack.push_async_callback(self.database.close)
@@ -233,12 +228,13 @@ class House:
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
             await self.recordings.load()
+            self.factory = self._factory()
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
             self.watchers.append(self.operations.saved)
             self.business.join(self.operations)
-            self.routing.join(self.operations, self.switchboard.spawn)
+            self.reloading.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.calls, self.rest)
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
@@ -249,6 +245,9 @@ class House:
             )
             self.watchers.append(self.dashboard.saved)
             tasks.append(group.create_task(self.dashboard.run(), name="dashboard"))
+            self.reloading.parts += [self.routing.prepare, self.fleet.prepare, self.business.prepare]
+            self.reloading.parts += [self.operations.prepare, self.outbound.prepare, self.dashboard.prepare]
+            self.reloading.parts += [self.recordings.prepare_change, self._change]
             self.ready = True
             try:
                 yield
@@ -271,7 +270,7 @@ class House:
             lines=self.routing.lines,
             answers=Answers(self.settings.public_url, self.settings.media_url),
             switchboard=self.switchboard,
-            factory=self._factory(),
+            factory=self.factory,
             calls=self.calls,
             grants=GrantOffice(Grants(self.database)),
             saved=self._saved,
@@ -294,6 +293,7 @@ class House:
                 rest=self.rest,
                 agents=self.agents,
                 streams=streams,
+                transfers=self.routing.transfers,
             )
         )
 

@@ -44,8 +44,15 @@ class Redactor:
     """A processor of structlog: the last before the line is written."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._forms: set[str] = set()
+        self._secrets: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[Secret]) -> None:
+        """Hide these too from now on."""
         texts = {text for each in secrets for text in _texts(each.reveal())}
-        forms = sorted({form for text in texts for form in _forms(text)}, key=len, reverse=True)
+        self._forms |= {form for text in texts for form in _forms(text)}
+        forms = sorted(self._forms, key=len, reverse=True)
         self._secrets = re.compile("|".join(forms)) if forms else None
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:

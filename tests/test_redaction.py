@@ -106,3 +106,10 @@ def test_of_a_databases_address_the_password_is_secret() -> None:
     assert redacted("hunter/two hunter%2Ftwo", url).replace(MASK, "").strip() == ""
     assert redacted("postgresql://other/calls", url) == "postgresql://other/calls"
     assert redacted("sqlite:///var/calls.db", "sqlite:///var/callbridge.db") == "sqlite:///var/calls.db"
+
+
+def test_a_secret_that_is_learnt_later_is_hidden_beside_the_first() -> None:
+    """A configuration that was read again has new ones; the former may still be in use."""
+    redactor = Redactor([Secret(KEY)])
+    redactor.learn([Secret("another-secret-0001")])
+    assert redactor.text(f"{KEY} another-secret-0001") == f"{MASK} {MASK}"

@@ -2,12 +2,91 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from bridge import settings as config
 from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
+from bridge.call.plan import AgentRules
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
+
+LOOK_S: Final = 5.0  # between looks whether a former agent is still talked to
+
+
+class Fleet:
+    """``agents`` by name changes in place when the configuration is read again; what did not change stays the same object.
+
+    ``talking``: the ids of all conversations that go on. An agent that was replaced is closed when those of then are over.
+    """
+
+    def __init__(
+        self, settings: config.Settings, *, talking: Callable[[], set[str]], spawn: Callable[..., object]
+    ) -> None:
+        self.agents: dict[str, Agent] = {}
+        self._settings = settings
+        self._talking = talking
+        self._spawn = spawn
+        self._stack = contextlib.AsyncExitStack()
+        self._demo: DemoServer | None = None
+
+    async def open(self) -> None:
+        """Before the first call."""
+        (await self.prepare(self._settings))()
+
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes, made ready."""
+        if self._demo is None and any(isinstance(each, config.DemoAgent) for each in settings.agents.values()):
+            self._demo = await self._stack.enter_async_context(DemoServer(hears=True))
+        made: dict[str, Agent] = {}
+        for name, each in settings.agents.items():
+            known = self.agents.get(name) if self._settings.agents.get(name) == each else None
+            agent = known or make_agent(name, each, self._demo)
+            if agent is not None:
+                made[name] = agent
+
+        def commit() -> None:
+            former = [agent for name, agent in self.agents.items() if made.get(name) is not agent]
+            self.agents.clear()
+            self.agents.update(made)
+            self._settings = settings
+            if former:
+                self._spawn(self._retire(former, self._talking()), name="former agents")
+
+        return commit
+
+    async def _retire(self, former: list[Agent], calls: set[str]) -> None:
+        try:
+            while calls & self._talking():  # noqa: ASYNC110 - it is nobody's duty to tell of the end of every kind of call
+                await asyncio.sleep(LOOK_S)
+        finally:
+            for agent in former:
+                await agent.close()
+
+    async def close(self) -> None:
+        """After the last call."""
+        for agent in self.agents.values():
+            await agent.close()
+        await self._stack.aclose()
+
+
+def rules_of(settings: config.Settings) -> Mapping[str, AgentRules]:
+    """How each agent is talked to."""
+    return {
+        name: AgentRules(
+            barge_in=each.barge_in,
+            sensitivity=each.barge_in_sensitivity,
+            guard_ms=each.barge_in_guard_ms,
+            uplink_chunk_ms=each.uplink_chunk_ms,
+            prewarm=each.prewarm,
+            start_timeout_s=each.start_timeout_s,
+        )
+        for name, each in settings.agents.items()
+    }
 
 
 def make_agent(name: str, each: config.AgentSettings, demo: DemoServer | None = None) -> Agent | None:

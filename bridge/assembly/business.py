@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -107,24 +107,24 @@ class Business:
             changed=self.watch,
         )
         self._roll = Roll(lambda: [*switchboard.sessions, *self.text.texts.sessions], others=Busy(database, instance))
-        limits = settings.limits
-        allowance = Allowance(
-            tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers
-        )
-        self._systems = self._business_systems()
+        allowance = allowance_of(settings)
+        self._transfers = transfers
+        self._keys = {name: agent.tools_key for name, agent in settings.agents.items()}
+        self._systems = self._business_systems(settings)
         self._questions: Questions | None = None
         self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
+        self._python = python.load(settings.python_tools, self._threads)
         self.toolbox = Toolbox(
             roll=self._roll,
             built_in=BuiltIns(self.reach, transfers, allowance),
-            tools=self._tools(),
+            tools=self._tools(settings, self._systems, self._python),
             allowance=allowance,
             secrets=own_secrets(settings),
             ask_there=self._ask_there,
         )
         self.courier = Courier(self.outbox, self._channels())
 
-    def _business_systems(self) -> dict[str, delivery.Business]:
+    def _business_systems(self, settings: config.Settings) -> dict[str, delivery.Business]:
         return {
             name: delivery.Business(
                 name,
@@ -134,16 +134,18 @@ class Business:
                 outbox=self.outbox if tool.durable else None,
                 hurry=self._hurry,
             )
-            for name, tool in self._settings.tools.items()
+            for name, tool in settings.tools.items()
         }
 
     def _hurry(self) -> None:
         self.courier.hurry()
 
-    def _tools(self) -> dict[str, Tool]:
-        rules = argument_rules(self._settings)
-        found = {name: Tool(system.run, rules.get(name)) for name, system in self._systems.items()}
-        own = python.load(self._settings.python_tools, self._threads)
+    @staticmethod
+    def _tools(
+        settings: config.Settings, systems: Mapping[str, delivery.Business], own: Mapping[str, python.PythonTool]
+    ) -> dict[str, Tool]:
+        rules = argument_rules(settings)
+        found = {name: Tool(system.run, rules.get(name)) for name, system in systems.items()}
         twice = sorted(own.keys() & (found.keys() | SCHEMAS.keys()))
         if twice:
             raise ConfigurationError(
@@ -151,6 +153,26 @@ class Business:
             )
         own_rules = python.rules(own)
         return found | {name: Tool(each.run, own_rules[name]) for name, each in own.items()}
+
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready. Raises ConfigurationError."""
+        systems = self._business_systems(settings)
+        tools = self._tools(settings, systems, self._python)
+        allowance = allowance_of(settings)
+        text, telling = self.text.prepare(settings), self.telling.prepare(settings)
+
+        def commit() -> None:
+            former, self._systems, self._settings = self._systems, systems, settings
+            self._keys.clear()
+            self._keys.update({name: agent.tools_key for name, agent in settings.agents.items()})
+            built_in = BuiltIns(self.reach, self._transfers, allowance)
+            self.toolbox.use(built_in, tools, allowance, own_secrets(settings))
+            text()
+            destinations = [*telling(), *(system.destination for system in former.values())]
+            self.courier.use(self._channels())
+            self._switchboard.spawn(retire(destinations), name="former business systems")
+
+        return commit
 
     def _channels(self) -> dict[str, Channel]:
         channels = {system.channel: system.later() for system in self._systems.values() if system.outbox is not None}
@@ -192,8 +214,7 @@ class Business:
 
     def routes(self) -> list[BaseRoute]:
         """What business systems and agents reach."""
-        keys = {name: agent.tools_key for name, agent in self._settings.agents.items()}
-        return [*ToolRoutes(keys, self.toolbox.asked).routes(), *self.text.routes()]
+        return [*ToolRoutes(self._keys, self.toolbox.asked).routes(), *self.text.routes()]
 
     def run_tool(self, session: CallSession, order: e.RunTool) -> None:
         """An agent asked over its socket: it is answered once, whatever happens."""
@@ -234,6 +255,21 @@ class Business:
         failed = isinstance(answer.get("error"), str)
         text = answer["error"] if failed else msgspec.json.encode(answer).decode()
         session.perform(e.SendToolResult(order.tool_call_id, text, is_error=failed))
+
+
+def allowance_of(settings: config.Settings) -> Allowance:
+    """What one call may ask for."""
+    limits = settings.limits
+    return Allowance(tool_calls=limits.tool_calls, at_once=limits.concurrent_tool_calls, transfers=limits.transfers)
+
+
+async def retire(destinations: Sequence[Destination]) -> None:
+    """Close what nothing new is sent to, when what was under way is surely over."""
+    try:
+        await asyncio.sleep(LONGEST_S + SPARE_S)
+    finally:
+        for destination in destinations:
+            await destination.close()
 
 
 def own_secrets(settings: config.Settings) -> tuple[str, ...]:

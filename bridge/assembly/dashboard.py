@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,13 +10,12 @@ from starlette.routing import BaseRoute
 
 from bridge import settings as config
 from bridge.agents.kura.api import KuraAgent
-from bridge.assembly.operations import Operations
+from bridge.assembly.operations import Operations, keys_of
 from bridge.assembly.recordings import RecordingWing
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
 from bridge.store.calls import Calls
-from bridge.web.access import Key
 from bridge.web.dashboard.calls import CallPages, CallParts
 from bridge.web.dashboard.campaigns import CampaignPages, progress
 from bridge.web.dashboard.doorway import Doorway
@@ -58,7 +57,7 @@ class DashboardWing:
             progress=lambda known: progress(operations.campaigns, known=known),
         )
         self.sessions = Sessions(
-            [Key(each.key, each.role, each.name or "") for each in settings.api.keys],
+            keys_of(settings),
             access.proxies,
             public_url=settings.public_url or "",
             life_s=settings.api.session_hours * 3600,
@@ -69,7 +68,7 @@ class DashboardWing:
             Exchange(
                 instance=desk.instance,
                 lines=desk.lines,
-                agents=lambda: list(settings.agents),
+                agents=lambda: list(agents),
                 switchboard=desk.switchboard,
                 factory=desk.factory,
                 recognise=self.sessions.recognise,
@@ -77,7 +76,7 @@ class DashboardWing:
                 attach=recordings.attach,
             )
         )
-        self._settings = settings
+        self._providers = {name: each.provider for name, each in settings.agents.items()}
         self._desk = desk
         self._calls = calls
         self._agents = agents
@@ -85,6 +84,16 @@ class DashboardWing:
         self._recordings = recordings.api
         self._operations = operations
         self._guard = Guard(access, self.sessions)
+
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+
+        def commit() -> None:
+            self.sessions.use(keys_of(settings))
+            self._providers.clear()
+            self._providers.update({name: each.provider for name, each in settings.agents.items()})
+
+        return commit
 
     def saved(self, record: CallRecord) -> None:
         """A record has changed."""
@@ -100,15 +109,15 @@ class DashboardWing:
 
     def routes(self) -> list[BaseRoute]:
         """Every page."""
-        doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._settings.agents))
+        doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._agents))
         records = Records(self._calls, lambda: [session.record for session in self._desk.switchboard.sessions])
         calls = CallPages(
             CallParts(
                 guard=self._guard,
                 records=records,
                 control=self._operations.control,
-                transfers=list(self._settings.transfers),
-                agents=lambda: list(self._settings.agents),
+                transfers=self._desk.transfers,
+                agents=lambda: list(self._agents),
                 recordings=self._recordings,
             )
         )
@@ -117,7 +126,7 @@ class DashboardWing:
                 guard=self._guard,
                 records=records,
                 agents=self._agents,
-                providers={name: each.provider for name, each in self._settings.agents.items()},
+                providers=self._providers,
                 lines=self._desk.lines,
                 switchboard=self._desk.switchboard,
                 instances=self._operations.instances,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge import settings as config
@@ -34,24 +34,22 @@ class Telling:
         self._outbox = outbox
         self._calls = calls
         self._agents = agents
-        self._endpoints = [
-            events.Endpoint(
-                name,
-                Destination(endpoint.url, secret=endpoint.secret, allow_private=endpoint.allow_private),
-                types=frozenset(endpoint.types),
-                timeout_s=endpoint.timeout_s,
-                give_up_s=endpoint.retry_hours * 3600,
-            )
-            for name, endpoint in settings.events.items()
-        ]
-        analysed = frozenset(
-            name
-            for name, agent in settings.agents.items()
-            if isinstance(agent, config.XunaAgent) and agent.api_key is not None
-        )
-        self.announcer = events.Announcer(outbox, Announced(database), self._endpoints, analysed=analysed)
+        self._endpoints = endpoints_of(settings)
+        self.announcer = events.Announcer(outbox, Announced(database), self._endpoints, analysed=analysed_of(settings))
         if not self.announcer.idle:
             calls.announce = self.announcer.announce
+
+    def prepare(self, settings: config.Settings) -> Callable[[], list[Destination]]:
+        """What changes when the configuration is read again, made ready; what is called gives the former destinations."""
+        endpoints, analysed = endpoints_of(settings), analysed_of(settings)
+
+        def commit() -> list[Destination]:
+            former, self._endpoints = self._endpoints, endpoints
+            self.announcer.use(endpoints, analysed)
+            self._calls.announce = None if self.announcer.idle else self.announcer.announce
+            return [endpoint.destination for endpoint in former]
+
+        return commit
 
     def channels(self) -> dict[str, Channel]:
         """How all of it is delivered."""
@@ -78,3 +76,26 @@ class Telling:
         """Close the connections."""
         for endpoint in self._endpoints:
             await endpoint.destination.close()
+
+
+def endpoints_of(settings: config.Settings) -> list[events.Endpoint]:
+    """Who is told."""
+    return [
+        events.Endpoint(
+            name,
+            Destination(endpoint.url, secret=endpoint.secret, allow_private=endpoint.allow_private),
+            types=frozenset(endpoint.types),
+            timeout_s=endpoint.timeout_s,
+            give_up_s=endpoint.retry_hours * 3600,
+        )
+        for name, endpoint in settings.events.items()
+    ]
+
+
+def analysed_of(settings: config.Settings) -> frozenset[str]:
+    """The agents that keep an account of their conversations which we may read."""
+    return frozenset(
+        name
+        for name, agent in settings.agents.items()
+        if isinstance(agent, config.XunaAgent) and agent.api_key is not None
+    )

@@ -65,6 +65,7 @@ class Parts:
     rest: TwilioRest
     agents: Mapping[str, Agent]
     streams: StreamChange
+    transfers: Mapping[str, object]  # by name; changes in place
 
 
 class Operations:
@@ -77,11 +78,11 @@ class Operations:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        settings = parts.settings
+        settings = self._settings = parts.settings
         if settings.max_calls_total:
             parts.switchboard.share = 0  # until the first sign of life has claimed some
         self.access = Access(
-            [Key(key.key, key.role, key.name or "") for key in settings.api.keys],
+            keys_of(settings),
             Proxies(settings.server.trusted_proxies),
         )
         self.commands = Commands(parts.database)
@@ -120,6 +121,16 @@ class Operations:
         self.questions = Questions(parts.instance, self.commands, look=self.take_commands, alive=self._alive)
         self._others = False  # more instances are alive than this one
 
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+
+        def commit() -> None:
+            self._settings = settings
+            self.access.use(keys_of(settings))
+            self.metrics.agents = frozenset(settings.agents)
+
+        return commit
+
     # ------------------------------------------------------------ the front door
 
     def routes(self) -> list[BaseRoute]:
@@ -141,7 +152,7 @@ class Operations:
                 store=parts.calls,
                 live=lambda: [session.record for session in parts.switchboard.sessions],
                 flush=parts.writer.flush,
-                transfers=settings.transfers,
+                transfers=parts.transfers,
                 forget=self.forget,
                 forget_conversation=self._forget_conversation,
             )
@@ -166,7 +177,7 @@ class Operations:
     def _minters(self) -> dict[str, Minter]:
         minters = {}
         for name, agent in self._parts.agents.items():
-            kept = self._parts.settings.agents[name]
+            kept = self._settings.agents[name]
             if isinstance(agent, XunaAgent):
                 public = isinstance(kept, config.XunaAgent) and kept.authentication == "public"
                 minters[name] = Minter(agent, agent.agent_id if public else "")
@@ -294,3 +305,8 @@ def tracing_of(wanted: config.Tracing, instance: str) -> Tracing | None:
         return None
     headers = {name: value.reveal() for name, value in wanted.headers.items()}
     return Tracing(wanted.url, instance=instance, headers=headers, share=wanted.share)
+
+
+def keys_of(settings: config.Settings) -> list[Key]:
+    """Of the operator API and the dashboard."""
+    return [Key(key.key, key.role, key.name or "") for key in settings.api.keys]

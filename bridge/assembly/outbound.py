@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,7 +44,12 @@ class OutboundWing:
         self._operations = operations
         self._worker: OwnWorker | None = None
         self._machines = Machines(board, calls, rest)
-        policy = policy_of(settings, desk.lines)
+        self._lines = desk.lines
+        self._policy = policy = policy_of(settings, desk.lines)
+        self._defaults = defaults_of(settings)
+        self._wanted = asyncio.Event()
+        if policy.destinations.allowed:
+            self._wanted.set()
         self._placing = Placing(
             policy=policy,
             calls=calls,
@@ -55,8 +61,21 @@ class OutboundWing:
         )
 
         self._campaigns = CampaignsApi(
-            policy, defaults_of(settings), operations.campaigns, Suppressions(database), self._guard
+            policy, self._defaults, operations.campaigns, Suppressions(database), self._guard
         )
+
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+
+        def commit() -> None:
+            self._policy.become(policy_of(settings, self._lines))
+            self._defaults.become(defaults_of(settings))
+            if self._policy.destinations.allowed:
+                self._wanted.set()
+            if self._worker is not None:
+                self._worker.renew()
+
+        return commit
 
     def routes(self) -> list[Route]:
         """They stand before the API's others."""
@@ -68,8 +87,9 @@ class OutboundWing:
         return {"amd": self._machines.told}
 
     async def run(self, worker: Sequence[str] | None) -> None:
-        """The worker, where this server is to start one: with these arguments."""
+        """The worker, where this server is to start one, with these arguments: as soon as there is anybody to call."""
         if worker is not None:
+            await self._wanted.wait()
             self._worker = OwnWorker(worker)
             await self._worker.run()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,22 +48,36 @@ class RecordingWing:
 
     async def load(self) -> None:
         """Speak the announcements."""
+        self.announcements = await self._spoken(self._settings)
+
+    async def _spoken(self, settings: config.Settings) -> dict[str, bytes]:
         wanted = {
-            name: line.recording.announcement
-            for line in self._settings.lines
+            f"announcement {line.number}": line.recording.announcement
+            for line in settings.lines
             if line.recording.mode != "off" and line.recording.announcement
-            for name in [f"announcement {line.number}"]
         }
+        found: dict[str, bytes] = {}
         if not wanted:
-            return
+            return found
         voice = Voice()
         try:
             for name, words in wanted.items():
                 sound = await voice.speak(words, RATE)
                 convert = Transcoder(AudioFormat(Encoding.PCM16, RATE), TELEPHONE)
-                self.announcements[name] = convert.process(sound.pcm) + convert.flush()
+                found[name] = convert.process(sound.pcm) + convert.flush()
         finally:
             await asyncio.to_thread(voice.close)
+        return found
+
+    async def prepare_change(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+        announcements = await self._spoken(settings)
+
+        def commit() -> None:
+            self._settings = settings
+            self.announcements = announcements
+
+        return commit
 
     def join(self, operations: Operations) -> None:
         """Routes, verbs, and what is deleted with a call."""
@@ -93,7 +107,7 @@ class RecordingWing:
     def agents(self, agents: Mapping[str, Agent]) -> Mapping[str, Agent]:
         """The same, tapped where every hop is to be kept."""
         hops = self._hops
-        return agents if hops is None else {name: hops.agent(agent) for name, agent in agents.items()}
+        return dict(agents) if hops is None else {name: hops.agent(agent) for name, agent in agents.items()}
 
     def prepare(self, session: CallSession) -> None:
         """A session was made: what the caller is told about recording comes before everything else."""

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import datetime
-from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import structlog
-from starlette.responses import Response
-
 from bridge import settings as config
-from bridge.assembly.operations import Operations
+from bridge.assembly.business import retire
 from bridge.call.plan import Line
 from bridge.call.routing import CallerRules, LineRules, OpeningRules
-from bridge.errors import ConfigurationError
+from bridge.runtime.switchboard import Limits
 from bridge.tools.sending import Destination
-from bridge.web.api.endpoint import Asked, Endpoint, Refused, answer
 from bridge.web.routing import Lookup, Router, Way
-
-LIVE: Final = frozenset({"lines", "transfers", "warnings"})  # what a new configuration changes at once
-
-log = structlog.get_logger("bridge.settings")
-
-Load = Callable[[], config.Settings]
 
 
 class Routing:
     """``lines`` and ``transfers`` are read by others and change in place when the configuration is read again."""
 
-    def __init__(self, settings: config.Settings) -> None:
+    def __init__(self, settings: config.Settings, spawn: Callable[..., object]) -> None:
         self.lines: dict[str, Line] = {}
         self.transfers: dict[str, config.Transfer] = {}
-        self.load: Load | None = None  # reads the configuration again; None: there is none to read
-        self._settings = settings
+        self._spawn = spawn
+        self._ids: dict[str, str] = {}
         self._ways: dict[str, Way] = {}
         self._lookups: list[Destination] = []
-        self._turn = asyncio.Lock()
         self._take(settings)
         self.router = Router(
             self._ways,
-            agents={name: _provider_id(agent) for name, agent in settings.agents.items()},
+            agents=self._ids,
             closed=settings.prompts.closed,
         )
 
@@ -54,6 +38,8 @@ class Routing:
         for table, new in ((self.lines, lines), (self._ways, ways)):
             table.clear()
             table.update(new)  # type: ignore[arg-type]
+        self._ids.clear()
+        self._ids.update({name: _provider_id(agent) for name, agent in settings.agents.items()})
         self.transfers.clear()
         self.transfers.update(settings.transfers)
 
@@ -68,68 +54,20 @@ class Routing:
         overflow = None if line.overflow is None else (line.overflow.say, line.overflow.dial)
         return Way(LineRules(_callers(line.callers), _hours(line.hours)), lookup, overflow)
 
-    async def reload(self) -> dict[str, Any]:
-        """Read the configuration again: ``{"changed", "restart_needed"}``. Raises ConfigurationError, and keeps the old one."""
-        async with self._turn:
-            if self.load is None:
-                return {"changed": [], "restart_needed": []}
-            try:
-                new = await asyncio.to_thread(self.load)
-                missing = sorted(_named(new) - set(self._settings.agents))
-            except ConfigurationError as error:
-                log.warning("configuration_kept", mistakes=[str(mistake) for mistake in error.mistakes])
-                raise
-            old = self._settings
-            differ = {each.name for each in fields(new) if getattr(new, each.name) != getattr(old, each.name)}
-            changed = sorted(differ & (LIVE - {"warnings"}))
-            if missing:
-                # A line of an agent that is not there yet cannot be answered: then everything waits for the restart.
-                changed = []
+    async def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+
+        def commit() -> None:
             former, self._lookups = self._lookups, []
-            if changed:
-                self._take(new)
-                for destination in former:
-                    await destination.close()
-            else:
-                self._lookups = former
-            restart = sorted(differ - LIVE) + (sorted(differ & LIVE - {"warnings"}) if missing else [])
-            if not restart:
-                self._settings = new
-            log.info("configuration_read", changed=changed, restart_needed=restart)
-            return {"changed": changed, "restart_needed": restart}
+            self._take(settings)
+            self._spawn(retire(former), name="former look-ups")
 
-    def join(self, operations: Operations, spawn: Callable[..., object]) -> None:
-        """SIGHUP and ``POST /api/v1/reload`` read the configuration again."""
-
-        async def asked(request: Asked) -> Response:
-            try:
-                return answer(200, await self.reload())
-            except ConfigurationError as error:
-                words = "; ".join(map(str, error.mistakes))[:4000]
-                raise Refused(422, words, "The configuration in force is kept.") from None
-
-        operations.api.add(Endpoint("POST", "/reload", asked, role="operator"))
-        with contextlib.suppress(NotImplementedError, RuntimeError):  # no such signals here, or not the main thread
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, lambda: spawn(self._reload_quietly(), name="reload"))
-
-    async def _reload_quietly(self) -> None:
-        with contextlib.suppress(ConfigurationError):  # said in the log
-            await self.reload()
+        return commit
 
     async def close(self) -> None:
         """Close the connections."""
         for destination in self._lookups:
             await destination.close()
-
-
-def _named(settings: config.Settings) -> set[str]:
-    found = set()
-    for line in settings.lines:
-        found |= {line.agent, *line.backup_agents}
-        if line.hours is not None and line.hours.agent:
-            found.add(line.hours.agent)
-    return found
 
 
 def _line(line: config.Line) -> Line:
@@ -168,3 +106,14 @@ def _provider_id(agent: config.AgentSettings) -> str:
     if isinstance(agent, config.XunaAgent):
         return agent.agent_id
     return str(agent.assistant_id) if isinstance(agent, config.KuraAgent) else "demo"
+
+
+def limits_of(settings: config.Settings) -> Limits:
+    """What an instance takes on."""
+    return Limits(
+        max_calls=settings.max_calls,
+        max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
+        max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
+        loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
+        prewarmed=settings.limits.prewarmed,
+    )

@@ -78,6 +78,7 @@ class TextWing:
         settings = parts.settings
         chat = settings.chat
         self.texts = Texts(parts.agents, idle_s=chat.idle_s, max_sessions=chat.max_sessions, changed=changed)
+        self._text_agents = text_agents(settings)
         self._holds = Conversations(parts.database, parts.instance)
         self.conversing = Conversing(
             self.texts,
@@ -98,7 +99,7 @@ class TextWing:
         self.texting = Texting(
             Means(
                 texts=self.conversing,
-                agents={line.number: line.text_agent for line in settings.lines if line.text_agent},
+                agents=self._text_agents,
                 lines=lambda: parts.lines,
                 suppressed=Suppressions(parts.database),
                 send=parts.rest.send_message,
@@ -120,6 +121,16 @@ class TextWing:
             self.conversing,
             Proxies(settings.server.trusted_proxies),
         )
+
+    def prepare(self, settings: config.Settings) -> Callable[[], None]:
+        """What changes when the configuration is read again, made ready."""
+
+        def commit() -> None:
+            self._text_agents.clear()
+            self._text_agents.update(text_agents(settings))
+            self._policy.become(policy_of(settings, self._parts.lines))
+
+        return commit
 
     def routes(self) -> list[BaseRoute]:
         """What visitors reach."""
@@ -173,7 +184,7 @@ class TextWing:
         name = body.conversation_id or new_call_id().replace("call_", "chat_")
         if len(name) > 100 or not 0 < len(body.message.strip()) <= 4000:
             raise Refused(422, "The message has 1 to 4000 characters, a conversation_id at most 100.")
-        if body.agent not in self._parts.settings.agents:
+        if body.agent not in self._parts.agents:
             raise Refused(404, "There is no such agent.", "Name one of [agents.*] of provider kura.")
         key = f"api:{asked.visitor.name}:{body.agent}:{name}"
         try:
@@ -223,3 +234,8 @@ class TextWing:
 
 def _person(message: InboundMessage) -> str:
     return f"person:{message.sender}"
+
+
+def text_agents(settings: config.Settings) -> dict[str, str]:
+    """Who answers texts to each of our numbers."""
+    return {line.number: line.text_agent for line in settings.lines if line.text_agent}

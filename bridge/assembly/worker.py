@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -81,6 +82,11 @@ class OwnWorker:
             self.stop()
             if self._process is not None and self._process.returncode is None:
                 await self._process.wait()
+
+    def renew(self) -> None:
+        """The configuration was read again: the worker reads it too."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         """Begin nothing more: the server drains."""

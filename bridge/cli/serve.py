@@ -71,8 +71,8 @@ def _again(args: argparse.Namespace) -> list[str]:
 
 
 def _worker(settings: Settings, args: argparse.Namespace) -> list[str] | None:
-    """The arguments of the worker that this server starts beside itself; None where there is nothing to place."""
-    if not settings.server.worker or not settings.outbound.allowed_prefixes:
+    """The arguments of the worker that this server starts beside itself, None where it runs elsewhere."""
+    if not settings.server.worker:
         return None
     return [] if args.config is None else ["--config", args.config]
 
@@ -130,7 +130,7 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
             for warning in settings.warnings:
                 structlog.get_logger("bridge.settings").warning("configuration", text=warning)
             house = House(settings, worker=child.worker)
-            house.routing.load = child.load
+            house.reloading.load, house.reloading.learn = child.load, logging.redactor.learn
             await house.serve([listener])
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

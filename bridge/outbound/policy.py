@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bridge.call.plan import Line
 from bridge.outbound.numbers import Destinations
@@ -11,9 +11,9 @@ from bridge.outbound.refusal import Refused
 from bridge.store.budget import Budget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Policy:
-    """``lines``: our numbers by number, "*" for any other. Times in seconds."""
+    """``lines``: our numbers by number, "*" for any other. Times in seconds. Changes only by ``become``."""
 
     destinations: Destinations
     budget: Budget
@@ -25,6 +25,11 @@ class Policy:
     max_duration_s: int = 1800
     first_line: str = ""
     public_url: str = ""
+
+    def become(self, other: Policy) -> None:
+        """The rules have changed: whoever has this object has the new ones."""
+        for each in fields(Policy):
+            setattr(self, each.name, getattr(other, each.name))
 
     def caller(self, number: str) -> Line:
         """The line that a number of ours is. Raises Refused where it is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
@@ -52,9 +52,11 @@ class Rules(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     failure_window: Annotated[int, Meta(ge=5, le=1000)] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Defaults:
-    """What campaigns do where their rules do not say. ``parse_hours`` raises ValueError."""
+    """What campaigns do where their rules do not say. ``parse_hours`` raises ValueError. Changes only by
+    ``become``.
+    """
 
     hours: tuple[Hours, ...]
     parse_hours: Callable[[str], Hours]
@@ -63,6 +65,11 @@ class Defaults:
     retry_delay_s: int = 3600
     max_failure_rate: float = 0.5
     failure_window: int = 20
+
+    def become(self, other: Defaults) -> None:
+        """They have changed: whoever has this object has the new ones."""
+        for each in fields(Defaults):
+            setattr(self, each.name, getattr(other, each.name))
 
 
 def read_rules(body: Any, policy: Policy, defaults: Defaults) -> Rules:

@@ -13,9 +13,9 @@ from bridge.call.record import CallRecord
 from bridge.runtime.session import CallSession, Surroundings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionFactory:
-    """Everything that the calls of this instance share."""
+    """Everything that the calls of this instance share. What is replaced here counts for the calls that are made after."""
 
     surroundings: Surroundings
     rules: Mapping[str, AgentRules]  # by agent

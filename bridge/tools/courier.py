@@ -69,6 +69,11 @@ class Courier:
         """There is something new: do not wait for the next poll."""
         self._changed.set()
 
+    def use(self, channels: Mapping[str, Channel]) -> None:
+        """Deliver for these from now on; what is under way is not concerned."""
+        self._channels = dict(channels)
+        self.hurry()
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -65,6 +65,10 @@ class Announcer:
     ) -> None:
         self._outbox = outbox
         self._announced = announced
+        self.use(endpoints, analysed)
+
+    def use(self, endpoints: Sequence[Endpoint], analysed: frozenset[str]) -> None:
+        """Tell these from now on."""
         self._endpoints = tuple(endpoints)
         self._analysed = analysed
 

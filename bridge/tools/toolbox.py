@@ -64,12 +64,18 @@ class Toolbox:
         self.counts = Counts()
         self.told: Told = lambda name, outcome, seconds: None  # of every tool call that was begun, at its end
         self._roll = roll
+        self.use(built_in, tools, allowance, secrets)
+        self._ask_there = ask_there
+        self._room = asyncio.Semaphore(MAX_AT_ONCE)
+
+    def use(
+        self, built_in: BuiltIns, tools: Mapping[str, Tool], allowance: Allowance, secrets: tuple[str, ...]
+    ) -> None:
+        """These count for the tool calls that come from now on."""
         self._built_in = built_in
         self._tools = tools
         self._allowance = allowance
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 6)  # a shorter one is found in anything
-        self._ask_there = ask_there
-        self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def asked(self, call: ToolCall) -> dict[str, Any]:
         """A tool call that came from outside a call's socket: an answer, or ``{"error": words}``."""

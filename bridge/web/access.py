@@ -68,11 +68,15 @@ class Access:
         self.proxies = proxies or Proxies()
         self.recognised_by: list[Recognise] = []
         self.refused = 0
+        self.use(keys)
+        self._throttle = Throttle(TRIES_PER_MINUTE, 60.0, clock=clock)
+
+    def use(self, keys: Sequence[Key]) -> None:
+        """These count from now on, and no others."""
         self._keys = [
             (_digest(key.secret.reveal()), Visitor(key.name or f"key {number}", key.role))
             for number, key in enumerate(keys, 1)
         ]
-        self._throttle = Throttle(TRIES_PER_MINUTE, 60.0, clock=clock)
 
     @property
     def configured(self) -> bool:

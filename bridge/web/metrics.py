@@ -47,7 +47,7 @@ class Metrics:
     def __init__(self, sources: Sources, agents: frozenset[str]) -> None:
         self.registry = CollectorRegistry()
         self._sources = sources
-        self._agents = agents
+        self.agents = agents
         self._counted: OrderedDict[str, None] = OrderedDict()  # a record changes after its end, too
         self._calls = Counter(
             "callbridge_calls", "Calls that have ended.", ("direction", "class", "reason"), registry=self.registry
@@ -108,7 +108,7 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _named(self, agent: Any) -> str:
-        return agent if agent in self._agents else "other"
+        return agent if agent in self.agents else "other"
 
 
 class Readings:

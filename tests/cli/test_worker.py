@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,3 +58,29 @@ async def test_a_worker_ends_with_the_server_that_started_it(tmp_path: Path) -> 
     """However that ended: two workers of one server would be one too many on its machine."""
     async with worker(tmp_path, "--parent", "999999999") as orphan, asyncio.timeout(60):
         assert await orphan.wait() == 0
+
+
+async def told(process: asyncio.subprocess.Process, event: str) -> str:
+    """The next line of the log that tells of it."""
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while event.encode() not in (line := await process.stdout.readline()):
+            assert line, f"it ended before {event}"
+    return line.decode()
+
+
+async def test_a_worker_reads_its_configuration_again(tmp_path: Path) -> None:
+    """On SIGHUP: a bad file keeps the old one and says why, a good one is gone on with in the same process."""
+    config = tmp_path / "bridge.toml"
+    async with worker(tmp_path) as process:
+        good = config.read_text()
+        config.write_text(good.replace('agent = "demo"', 'agent = "nobody"'))
+        process.send_signal(signal.SIGHUP)
+        assert "lines[0].agent" in await told(process, "configuration_kept")
+        config.write_text(good + '[outbound]\nallowed_prefixes = ["+1"]\n')
+        process.send_signal(signal.SIGHUP)
+        assert "outbound" in await told(process, "configuration_read")
+        await told(process, "working")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0

@@ -69,15 +69,21 @@ class TwilioRest:
     def __init__(
         self, account_sid: str, auth_token: Secret, *, api_base_url: str = API_BASE_URL, timeout_s: float = 10.0
     ) -> None:
-        from twilio.rest import Client  # type: ignore[import-untyped]
-
         self._transport = Transport(timeout_s=timeout_s)
         self._account_sid = account_sid
-        client = Client(account_sid, auth_token.reveal(), http_client=self._transport)
+        self._base_url = api_base_url.rstrip("/")
+        self._client: Any = None
+        self.use(auth_token)
+
+    def use(self, auth_token: Secret) -> None:
+        """Prove ourselves with this one from now on."""
+        from twilio.rest import Client  # type: ignore[import-untyped]
+
+        client = Client(self._account_sid, auth_token.reveal(), http_client=self._transport)
         # TWILIO_REGION and TWILIO_EDGE of the environment would rewrite any host, a stand-in's too.
         client.region = client.edge = None
-        client.api.base_url = api_base_url.rstrip("/")
-        self._client: Any = client
+        client.api.base_url = self._base_url
+        self._client = client
 
     async def dial(
         self,

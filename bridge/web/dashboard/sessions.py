@@ -46,15 +46,19 @@ class Sessions:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.open_here = open_here
-        self._keys = [
-            (hmac.digest(key.secret.reveal().encode(), b"callbridge dashboard session", "sha256"), key, number)
-            for number, key in enumerate(keys, 1)
-        ]
+        self.use(keys)
         self._proxies = proxies
         self._public = urlsplit(public_url)
         self._life_s = life_s
         self._clock = clock
         self._revoked: OrderedDict[str, float] = OrderedDict()
+
+    def use(self, keys: Sequence[Key]) -> None:
+        """These count from now on; whoever came with another one is logged out."""
+        self._keys = [
+            (hmac.digest(key.secret.reveal().encode(), b"callbridge dashboard session", "sha256"), key, number)
+            for number, key in enumerate(keys, 1)
+        ]
 
     # ------------------------------------------------------------ who
 

@@ -38,12 +38,16 @@ class Signature:
     """
 
     def __init__(self, *, tokens: Sequence[Secret], public_url: str, media_url: str | None = None) -> None:
-        if not tokens or not all(token.reveal().strip() for token in tokens):
-            raise ValueError("an auth token is missing or blank")
-        self._keys = [token.reveal().encode() for token in tokens]
+        self.use(tokens)
         self._webhook_bases = _bases(public_url, [urlsplit(public_url).scheme])
         addresses = dict.fromkeys([public_url] if media_url is None else [public_url, media_url])
         self._socket_bases = [base for address in addresses for base in _bases(address, ["wss", "ws"])]
+
+    def use(self, tokens: Sequence[Secret]) -> None:
+        """These are valid from now on, and no others. Raises ValueError."""
+        if not tokens or not all(token.reveal().strip() for token in tokens):
+            raise ValueError("an auth token is missing or blank")
+        self._keys = [token.reveal().encode() for token in tokens]
 
     def admit(
         self, header: str | None, *, path: bytes, query: bytes = b"", content_type: str | None, body: bytes
