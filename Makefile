@@ -14,9 +14,9 @@ $(STAMP): pyproject.toml setup.py requirements.lock requirements-dev.lock $(wild
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup # with the demo agent's hearing, where there is a wheel of it
+demo: setup # with the demo agent's voice and hearing, where there are wheels of them
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary pocketsphinx -r requirements-demo.lock \
-		|| echo "No speech recognition for this machine: the demo agent talks and takes the keypad, but does not understand words."
+		|| echo "No wheel of the demo agent's hearing for this machine: it talks and takes the keypad, but does not understand words."
 	$(BIN)/callbridge demo $(ARGS)
 
 test: setup
@@ -53,12 +53,11 @@ docs: setup # the documentation as a site in site/; a link that leads nowhere is
 deploy-tools: # what reads the examples in deploy/ as those do who run them; the tests use it where it is
 	@test -x .venv-deploy/bin/hadolint || ($(PYTHON) -m venv .venv-deploy && .venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-deploy.lock)
 
-audit: # known weaknesses and licences of what is installed, and the list of it (CycloneDX) in build/; for every day, not every push
+audit: # licences and known weaknesses of what the bridge runs with, and the list of it (CycloneDX) in build/; for every day, not every push. Error 3: nobody could be asked
 	@test -x .venv-audit/bin/pip-audit || ($(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock)
 	@mkdir -p build
 	.venv-audit/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
-	.venv-audit/bin/pip-licenses --python $(BIN)/python --from=mixed --partial-match --fail-on="GPL-2;GPL-3;GNU General Public;AGPL;SSPL" --order=license --ignore-packages soxr # LGPL, of the tests only
-	.venv-audit/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+	$(BIN)/python -m bench.audit .venv-audit/bin/pip-audit
 
 wheel: setup # built, and installed in an empty environment: with the C extension and without it
 	$(BIN)/python -m bench.wheel

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge import settings as config
+from bridge.agents.demo.voice import INSTALL, speaks
 from bridge.assembly.agents import make_agent
 from bridge.doctor.findings import Finding, fail, ok, warn
 from bridge.errors import AgentFailure, ConfigurationError, StoreUnavailable
@@ -76,12 +77,18 @@ async def disk(settings: config.Settings) -> AsyncIterator[Finding]:
         )
 
 
+async def announcements(settings: config.Settings) -> AsyncIterator[Finding]:
+    """Can what callers are told of a recording be spoken?"""
+    if any(line.recording.mode != "off" and line.recording.announcement for line in settings.lines):
+        yield ok("announcement", "can be spoken") if speaks() else fail("announcement", "cannot be spoken", INSTALL)
+
+
 async def agent(name: str, each: config.AgentSettings) -> AsyncIterator[Finding]:
     """Is its key taken, and is it there?"""
     subject = f"agent {name}"
     made = make_agent(name, each)
     if made is None:
-        yield ok(subject, "is built in")
+        yield ok(subject, "is built in") if speaks() else warn(subject, "is built in, and has notes for words", INSTALL)
         return
     try:
         yield ok(subject, await made.check())

@@ -12,7 +12,8 @@ from aiohttp import web
 from bridge.agents.demo.host import Recogniser
 from bridge.agents.demo.kura import ASSISTANT, KuraDoor
 from bridge.agents.demo.recogniser import recogniser as find_recogniser
-from bridge.agents.demo.voice import Voice
+from bridge.agents.demo.tones import Tones
+from bridge.agents.demo.voice import Voice, speaks
 from bridge.agents.demo.xuna import AGENT_ID, XunaDoor
 
 CLOSE_S: Final = 2.0  # for conversations in progress, when the server ends
@@ -40,7 +41,7 @@ class DemoServer:
         self._host = host
         self._port = port
         self._own_voice = voice is None
-        self._voice = voice or Voice()
+        self._voice = voice or (Voice() if speaks() else Tones())
         self._own_recogniser = find_recogniser() if hears and recogniser is None else None
         self._recogniser = recogniser or self._own_recogniser
         self._runner: web.AppRunner | None = None

@@ -1,4 +1,4 @@
-"""Speech from text with espeak-ng, whose library comes as a wheel (``espeakng-loader``): no network, no system package.
+"""Speech from text with espeak-ng: the wheel of the extra ``callbridge[demo]``, else the system's own library; no network.
 
 Source: espeak-ng ``speak_lib.h`` (API revision 12).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import ctypes.util
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ PARAMETER_WORDGAP: Final = 7  # units of 10 ms
 LEVEL: Final = -18.0  # dB below full scale, RMS while speaking: where telephone speech usually lies
 CACHED: Final = 64  # phrases kept
 MAX_CHARACTERS: Final = 2000  # of one phrase; about two minutes
+
+INSTALL: Final = 'Install espeak-ng: pip install "callbridge[demo]", or the system\'s package libespeak-ng1.'
 
 Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -81,12 +84,11 @@ class _Library:
     """libespeak-ng. It keeps its state in C globals, so there is one in a process and a lock around each phrase."""
 
     def __init__(self) -> None:
-        import espeakng_loader  # type: ignore[import-untyped]
-
+        library, data = _installed()
         self._lock = threading.Lock()
         self._chunks: list[bytes] = []
-        self._c: Any = ctypes.CDLL(espeakng_loader.get_library_path())
-        self.rate = int(self._c.espeak_Initialize(RETRIEVAL, 0, espeakng_loader.get_data_path().encode(), DONT_EXIT))
+        self._c: Any = ctypes.CDLL(library)
+        self.rate = int(self._c.espeak_Initialize(RETRIEVAL, 0, data, DONT_EXIT))
         if self.rate <= 0:
             raise LocalError("espeak-ng could not be started", hint="Reinstall the package espeakng-loader.")
         # The C side keeps a bare pointer: without a reference of ours the thunk would be collected under it.
@@ -121,3 +123,24 @@ class _Library:
 @cache
 def _library() -> _Library:
     return _Library()
+
+
+def _installed() -> tuple[str, bytes | None]:
+    """The library, and where its data are (None: it knows). Raises LocalError."""
+    try:
+        import espeakng_loader  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ImportError:
+        library = ctypes.util.find_library("espeak-ng")
+        if library is None:
+            raise LocalError("nothing that speaks is installed", hint=INSTALL) from None
+        return library, None
+    return str(espeakng_loader.get_library_path()), str(espeakng_loader.get_data_path()).encode()
+
+
+def speaks() -> bool:
+    """Whether a library is here."""
+    try:
+        _installed()
+    except LocalError:
+        return False
+    return True
