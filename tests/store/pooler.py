@@ -41,6 +41,7 @@ class Pooler:
             "auth_type": "any",
             "pool_mode": "transaction",
             "default_pool_size": self._size,
+            "server_login_retry": 1,  # s; of its own accord it asks a server that was away only after 15
             "ignore_startup_parameters": self._ignored,
         }
         lines = ["[databases]", f"* = host=127.0.0.1 port={self._server.port} user=bridge", "[pgbouncer]"]
