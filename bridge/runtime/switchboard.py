@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ class Switchboard:
         self._sessions: dict[str, CallSession] = {}
         self._by_carrier: dict[str, str] = {}
         self._callers: dict[str, int] = {}
+        self._coming = 0  # calls that were not refused and are not taken yet
         self._recent: dict[str, deque[float]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._idle = asyncio.Event()
@@ -93,7 +95,7 @@ class Switchboard:
     def full(self) -> bool:
         """No call more: as many as may be, of this instance or of all, or the machine cannot keep up."""
         mine = self.limits.max_calls if self.share is None else min(self.limits.max_calls, self.share)
-        return self.active >= mine or self.lag.overloaded
+        return self.active + self._coming >= mine or self.lag.overloaded
 
     def refusal(self, caller: str) -> Reason | None:
         """Why a new call cannot be taken now; None where it can."""
@@ -105,6 +107,24 @@ class Switchboard:
         if reason is not None:
             self.refused[reason] = self.refused.get(reason, 0) + 1
         return reason
+
+    @contextmanager
+    def coming(self, caller: str) -> Iterator[None]:
+        """A call that was not refused has its place from here on: while the store is asked about it, others come."""
+        self._coming += 1
+        self._callers[caller] = self._callers.get(caller, 0) + 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+            self._left(caller)
+
+    def _left(self, caller: str) -> None:
+        left = self._callers.get(caller, 0) - 1
+        if left > 0:
+            self._callers[caller] = left
+        else:
+            self._callers.pop(caller, None)
 
     def _too_often(self, caller: str) -> bool:
         limit = self.limits.max_calls_per_caller_hour
@@ -151,11 +171,7 @@ class Switchboard:
                 del self._sessions[record.call_id]
                 if record.carrier_call_id:
                     self._by_carrier.pop(record.carrier_call_id, None)
-            left = self._callers.get(record.person, 0) - 1
-            if left > 0:
-                self._callers[record.person] = left
-            else:
-                self._callers.pop(record.person, None)
+            self._left(record.person)
             if not self._sessions:
                 self._idle.set()
 

@@ -106,6 +106,11 @@ class Reception:
         refusal = desk.switchboard.refusal(request.person)
         if refusal is not None:
             return await self._refuse(record, desk.router.crowded(line), refusal)
+        with desk.switchboard.coming(request.person):
+            return await self._admit(record, line, request)
+
+    async def _admit(self, record: CallRecord, line: Line, request: VoiceRequest) -> str:
+        desk = self._desk
         decision = await desk.router.route(record, line, attestation=request.attestation)
         if isinstance(decision, TurnedAway):
             return self._turn_away(record, line, decision)
@@ -194,16 +199,6 @@ class Reception:
             return str(twiml.reject())
         instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
         return str(self._desk.answers.fallback(instead, words="", counter=1))
-
-    async def _mint(self, session: CallSession, token: str, *, store: bool = True) -> None:
-        record = session.record
-        await self._desk.grants.mint(
-            token,
-            call_id=record.call_id,
-            carrier_call_id=record.carrier_call_id or "",
-            account_id=self._desk.account_sid,
-            store=store,
-        )
 
     # ------------------------------------------------------------ its stream
 
@@ -322,7 +317,13 @@ class Reception:
         except StoreUnavailable:
             away = True
             log.warning("resumed_from_memory", call_id=record.call_id)
-        await self._mint(session, token, store=not away)
+        await self._desk.grants.mint(
+            token,
+            call_id=record.call_id,
+            carrier_call_id=record.carrier_call_id or "",
+            account_id=self._desk.account_sid,
+            store=not away,
+        )
         self._desk.saved(record)
         return text
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
 
 import aiohttp
 import pytest
@@ -285,6 +286,41 @@ async def test_full_is_said_and_the_line_goes_on_to_its_fallback(tmp_path: Path)
         await calls[1].hang_up()
         await cast.idle()
         assert (await cast.get("/readyz"))[0] == 200
+
+
+async def test_r05_of_a_burst_exactly_as_many_are_admitted_as_there_is_room_for(tmp_path: Path) -> None:
+    """30 at once where 20 may be: 20 get a stream, the others words, and 50 more too; with the 20 over, 20 are taken again."""
+    room = 20
+    async with scene(tmp_path, more=f"max_calls = {room}\n[limits]\nloop_lag_ms = 0\n") as cast:
+
+        async def burst(count: int) -> list[str]:
+            """The calls that got a stream; all others are told that we are busy."""
+            callers = {sid("CA"): f"+1555{number:07}" for number in range(count)}
+            asked = (cast.carrier.post("voice", "/twilio/voice", form(each, from_=callers[each])) for each in callers)
+            taken = []
+            for call_sid, answer in zip(callers, await asyncio.gather(*asked), strict=True):
+                assert answer.status == 200
+                first = next(iter(ET.fromstring(answer.body)))
+                if first.tag == "Connect":
+                    taken.append(call_sid)
+                else:
+                    assert (first.tag, "busy" in (first.text or "")) == ("Say", True)
+            return taken
+
+        async def over(calls: list[str]) -> None:
+            for call_sid in calls:
+                await cast.carrier.post("status", "/twilio/status", form(call_sid, CallStatus="completed"))
+            await cast.idle(timeout=10.0)
+
+        taken = await burst(30)
+        assert (len(taken), cast.house.switchboard.active) == (room, room)
+        assert (await cast.get("/readyz"))[0] == 503
+        assert await burst(50) == []
+        await over(taken)
+        assert (await cast.get("/readyz"))[0] == 200
+        taken = await burst(30)
+        assert len(taken) == room
+        await over(taken)
 
 
 async def test_without_a_fallback_full_is_said_in_words(tmp_path: Path) -> None:

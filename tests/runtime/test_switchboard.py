@@ -107,6 +107,18 @@ async def test_what_is_too_much_is_refused_with_its_reason(desk: Desk) -> None:
     assert desk.board.refused == {Reason.OVERLOADED: 2, Reason.DRAINING: 1}
 
 
+async def test_a_call_that_is_being_taken_has_its_place_already(desk: Desk) -> None:
+    """While the store is asked about one, others come: no more are let in than there is room for."""
+    with desk.board.coming("+15550123456"):
+        assert desk.board.refusal("+15550123456") is Reason.OVERLOADED  # one of a caller at once
+        with desk.board.coming("+15550123457"):
+            assert desk.board.refusal("+15550123458") is Reason.OVERLOADED  # two of all callers
+        assert desk.board.refusal("+15550123458") is None  # the other was given up
+        desk.board.take(desk.session(1))
+    assert desk.board.refusal("+15550123456") is Reason.OVERLOADED
+    assert desk.board.refusal("+15550123458") is None
+
+
 async def test_a_late_loop_refuses_calls(desk: Desk) -> None:
     """Until it has recovered."""
     for _ in range(100):
