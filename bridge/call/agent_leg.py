@@ -62,6 +62,7 @@ def agent_ready(call: Call, event: e.AgentReady, now: float) -> list[e.Order]:
     call.agent = Leg.OPEN
     call.gate = StaleGate(dropped=call.gate.dropped)
     call.turns.agent_changed()
+    call.supply.begin(now)
     call.problem = None
     call.last_sign = now
     call.candidates.ready()

@@ -8,6 +8,7 @@ from bridge.call import events as e
 from bridge.call.agent_leg import agent_left, attempt_failed, recover
 from bridge.call.ending import cut_off
 from bridge.call.interruption import Source, Verdict
+from bridge.call.playback import RATE
 from bridge.call.state import PROMPT_TURN, Call, Leg
 from bridge.errors import Reason
 
@@ -35,6 +36,8 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     if event.event_id is not None:
         playback = call.playback
         call.numbers.queued(playback.offered, event.event_id, heard=playback.confirmed)
+    if call.supply.arrived(len(sound) / RATE, turn, now) and call.phone is Leg.OPEN:
+        return orders + recover(call, Reason.AGENT_STALLED, now)
     return orders
 
 

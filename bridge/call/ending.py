@@ -100,6 +100,7 @@ def close(call: Call, reason: Reason, now: float, *, status: Status | None = Non
         "interruptions": call.policy.account(),
         "stale_chunks": call.gate.dropped,
         "dropped_samples": call.playback.dropped,
+        "underruns": call.supply.underruns,
         "bad_messages": {side: count.total for side, count in call.garbage.items()},
         "ignored": dict(call.ignored),
     }

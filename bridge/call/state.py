@@ -19,6 +19,7 @@ from bridge.call.plan import CallPlan, Conversion
 from bridge.call.playback import MARK_AFTER_S, Playback
 from bridge.call.record import CallRecord
 from bridge.call.stale import StaleGate
+from bridge.call.supply import Supply
 from bridge.call.turns import Turns
 from bridge.errors import Reason
 
@@ -59,6 +60,7 @@ class Call:
         self.leaving: Leaving | None = None
         self.doomed: Reason | None = None  # no agent is to be had, and the stream is not there yet to say so
         self.playback = Playback()
+        self.supply = Supply()
         self.turns = Turns(record)
         self.listening = Listening()
         self.gate = StaleGate()

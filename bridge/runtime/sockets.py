@@ -22,7 +22,9 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
 from bridge.runtime.closing import WireLog, close_answer, close_code
+from bridge.runtime.dialing import reach
 from bridge.runtime.lastwords import LastWords, last_words, unread
+from bridge.runtime.pings import ANSWERED, ENDURED, PingCount
 
 MAX_PHONE_MESSAGE: Final = 64 * 1024  # bytes; a media message has some 400
 MAX_AGENT_MESSAGE: Final = 1024 * 1024  # bytes; 5 s of PCM16 at 48 kHz are 640 kB in base64
@@ -73,6 +75,7 @@ class Socket(picows.WSListener):
         self._parts: list[bytes] = []
         self._parts_size = 0
         self._parts_text = False
+        self._pings = PingCount()
         self._paused = False
         self._closed = False
         self._leaving = False
@@ -133,7 +136,11 @@ class Socket(picows.WSListener):
                 transport.send_close(close_answer(frame.get_payload_as_bytes()))
             transport.disconnect()
         elif kind is PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+            count = self._pings.another(asyncio.get_running_loop().time())
+            if count <= ANSWERED:
+                transport.send_pong(frame.get_payload_as_bytes())
+            elif count > ENDURED:
+                self._refuse(1008, "a flood of pings")
         elif kind is PONG and self.receiver is not None:
             self.receiver.answered()
 
@@ -277,6 +284,7 @@ async def connect(
                 extra_headers=dict(headers) if headers else None,
                 max_redirects=0,
                 read_buffer_init_size=4096,
+                socket_factory=reach,
             )
     except asyncio.CancelledError:
         socket.abandon()

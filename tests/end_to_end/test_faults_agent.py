@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bridge.call import supply
 from bridge.errors import Class, Reason
 from bridge.runtime import sockets
 from tests.standins import sound
@@ -277,6 +278,23 @@ async def test_f12_a_slow_agent_leaves_gaps_and_nothing_else(tmp_path: Path) -> 
         assert call.stream is not None
         assert sum(length for _, length in call.stream.playout.spans) == pytest.approx(8000, abs=2)
         assert not call.over
+
+
+async def test_f12_an_agent_of_whose_speech_more_than_half_is_missing_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third of its speed: another session has the call. (After a second instead of ten.)"""
+    monkeypatch.setattr(supply, "WINDOW_S", 1.0)
+    monkeypatch.setattr(supply, "MOST_MISSING_S", 0.5)
+    async with faulty(tmp_path) as cast:
+        call, session = await greeted(cast)
+        slow = asyncio.create_task(session.say(5.0, chunk_ms=100, speed=0.3))
+        await takes_over(cast, call, session)
+        await slow
+        await call.hang_up()
+        record = await cast.record(call)
+        assert record.detail["counts"]["underruns"] >= 2
+        assert "agent_stalled" in [event.get("reason") for event in record.events]
 
 
 async def test_f13_a_burst_is_cut_at_once(tmp_path: Path) -> None:

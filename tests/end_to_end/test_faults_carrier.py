@@ -291,6 +291,18 @@ async def test_f35_a_second_of_nonsense_ends_the_call(tmp_path: Path) -> None:
         assert (await cast.record(call)).outcome is Reason.CARRIER_PROTOCOL
 
 
+async def test_f35_a_flood_of_pings_changes_nothing(tmp_path: Path) -> None:
+    """Five hundred from the carrier in a moment: the call is heard as before."""
+    async with faulty(tmp_path) as cast:
+        call, session = await cast.talking()
+        assert call.stream is not None
+        assert call.stream._ws is not None
+        for _ in range(500):
+            await call.stream._ws.ping()
+        await goes_on(cast, call, session)
+        assert len(call.streams) == 1
+
+
 async def test_f35_huge_frames_end_the_stream_and_not_the_process(tmp_path: Path) -> None:
     """A message of more than 64 KiB: the socket is refused, the call is resumed."""
     async with faulty(tmp_path) as cast:

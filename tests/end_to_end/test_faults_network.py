@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import subprocess
 import time
@@ -17,8 +18,9 @@ from tests.acceptance import bridge as ours
 from tests.acceptance.bridge import serving
 from tests.standins.twilio import Carrier
 from tests.standins.xuna import Xuna
+from tests.support.blackhole import BlackHole
 from tests.support.house import PUBLIC, TOKEN
-from tests.support.scene import LINE, scene, xuna_toml
+from tests.support.scene import LINE, eventually, scene, xuna_toml
 
 FALLBACK = LINE + 'fallback = { say = "Please call again." }\n'
 SLOW_HOST = "slow.agent.example"
@@ -61,6 +63,40 @@ async def test_f48_a_slow_resolver_keeps_to_the_budget(
             await other.silent_for(0.1)
             assert other.stream is not None
             assert [length for _, length in other.stream.playout.spans] == [pytest.approx(16_000, abs=4)]
+
+
+@pytest.mark.skipif(not BlackHole.possible(), reason="there is no IPv6 loopback here")
+async def test_f48_a_broken_ipv6_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent's name has an IPv6 address that swallows everything, and an IPv4 one: API and socket are had by the latter."""
+    loop = type(asyncio.get_running_loop())
+    resolve = loop.getaddrinfo
+    asked: list[str] = []
+
+    async def both(self: Any, host: Any, port: Any, **more: Any) -> Any:
+        if host != SLOW_HOST:
+            return await resolve(self, host, port, **more)
+        asked.append(host)
+        found = [(socket.AF_INET6, ("::1", port, 0, 0)), (socket.AF_INET, ("127.0.0.1", port))]
+        return [(family, socket.SOCK_STREAM, 6, "", address) for family, address in found]
+
+    monkeypatch.setattr(loop, "getaddrinfo", both)
+    async with Xuna() as distant:
+        distant.socket_base = f"ws://{SLOW_HOST}:{distant.port}"
+        more = f'allow_insecure = true\nwebsocket_hosts = ["{SLOW_HOST}"]'
+        agent = xuna_toml(distant, "distant", more=more).replace("127.0.0.1", SLOW_HOST)
+        lines = LINE.replace('"support"', '"distant"')
+        with BlackHole(distant.port):
+            async with scene(tmp_path, agent="\n" + agent, lines=lines) as cast:
+                began = time.monotonic()
+                call = await cast.carrier.call()
+                session = await distant.session()
+                assert time.monotonic() - began < 2.0
+                await call.streaming()
+                await session.say(0.3)
+                await call.hears(0.25)
+                assert len(asked) == 2
+                await call.hang_up()
+                await session.gone()
 
 
 class Authority:
@@ -167,3 +203,96 @@ async def test_f49_a_certificate_that_is_not_the_agents_is_refused(tmp_path: Pat
             assert await call.ended(timeout=4.0) == "completed"
             assert call.said == ["Please call again."]
             assert (await bridge.record(call.sid))["outcome"]["reason"] == "agent_tls", name
+
+
+@asynccontextmanager
+async def speaking_tls_1_1(folder: Path, name: str) -> AsyncIterator[int]:
+    """A server that offers TLS 1.1 at the most, with this certificate; its port."""
+    port = ours.free_port()
+    command = ("openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", f"{name}.pem", "-key", f"{name}.key")
+    process = await asyncio.create_subprocess_exec(
+        *(*command, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-quiet"),
+        cwd=folder,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await eventually(listens, "a server of TLS 1.1")
+        yield port
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_f49_tls_that_is_out_of_date_and_certificates_changed_in_mid_run(tmp_path: Path) -> None:
+    """TLS 1.1 only, at the API or the socket: agent_tls. A certificate renewed by the same authority is taken by the next
+    call, one of another authority is not; the call that is on stays on.
+    """
+    (tmp_path / "tls").mkdir()
+    authority = Authority(tmp_path / "tls")
+    changing = authority.context("first", address="IP:127.0.0.1")
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(Xuna(init_within=10.0, pong_within=10.0))
+        authority.context("past", address="IP:127.0.0.1")
+        past = await stack.enter_async_context(speaking_tls_1_1(tmp_path / "tls", "past"))
+        now = await stack.enter_async_context(encrypted(changing, server.port))
+        agents = {
+            "current": f"https://127.0.0.1:{now}",
+            "past_api": f"https://127.0.0.1:{past}",
+            "past_socket": server.url,
+        }
+        lines = [
+            f'[[lines]]\nnumber = "+1555010{number}"\nagent = "{name}"\nfallback = {{ say = "Please call again." }}\n'
+            for number, name in enumerate(agents)
+        ]
+        tables = "".join(
+            ours.xuna(server, 'websocket_hosts = ["127.0.0.1"]', name=name).replace(server.url, url)
+            for name, url in agents.items()
+        )
+        text = ours.configuration(tmp_path, tables, lines="".join(lines), more='[logging]\nformat = "json"\n')
+        bridge = await stack.enter_async_context(
+            serving(tmp_path, text, "--single", env={"SSL_CERT_FILE": str(authority.file)})
+        )
+        carrier = await stack.enter_async_context(Carrier(public_url=PUBLIC, address=bridge.address, auth_token=TOKEN))
+
+        async def refused(to: str) -> None:
+            call = await carrier.call(to=to)
+            assert await call.ended(timeout=4.0) == "completed"
+            assert call.said == ["Please call again."]
+            assert (await bridge.record(call.sid))["outcome"]["reason"] == "agent_tls"
+
+        server.socket_base = f"wss://127.0.0.1:{past}"
+        await refused("+15550101")
+        await refused("+15550102")
+        server.socket_base = f"wss://127.0.0.1:{now}"
+        first = await carrier.call(to="+15550100")
+        session = await server.session()
+        await first.streaming()
+        renewed = authority.context("renewed", address="IP:127.0.0.1")
+        assert renewed is not changing
+        changing.load_cert_chain(tmp_path / "tls" / "renewed.pem", tmp_path / "tls" / "renewed.key")
+        second = await carrier.call(to="+15550100", from_="+15550123499")
+        other = await server.session()
+        await second.streaming()
+        for call, agent in ((first, session), (second, other)):
+            await agent.say(0.3)
+            await call.hears(0.25)
+        authority.context("foreign", address="IP:127.0.0.1", own=True)
+        changing.load_cert_chain(tmp_path / "tls" / "foreign.pem", tmp_path / "tls" / "foreign.key")
+        server.socket_base = f"wss://127.0.0.1:{now}"
+        await refused("+15550100")
+        await session.say(0.3)
+        await first.hears(0.25)
+        for call, agent in ((first, session), (second, other)):
+            await call.hang_up()
+            await agent.gone()

@@ -413,3 +413,22 @@ async def test_what_follows_a_close_frame_at_once_changes_nothing_of_its_answer(
     peer.put(CLOSE, b"\x03\xe8")
     peer.put(11, b"no such kind")
     assert await peer.refused() == 1000
+
+
+async def test_f35_of_a_flood_of_pings_some_are_answered_and_the_conversation_goes_on(peer: Peer) -> None:
+    """Four hundred in a moment: fifty pongs, and the text behind them is heard."""
+    for number in range(400):
+        peer.put(PING, b"%d" % number)
+    peer.put(TEXT, b"after")
+    pongs = 0
+    while (found := await peer.take())[0] == PONG:
+        pongs += 1
+    assert found == (TEXT, b"after")
+    assert 50 <= pongs <= 100  # a second may end between them
+
+
+async def test_f35_an_endless_flood_of_pings_ends_the_connection(peer: Peer) -> None:
+    """1008, after a thousand in one second."""
+    for _ in range(2100):  # one of two seconds has enough of them, wherever the second ends
+        peer.put(PING)
+    assert await peer.refused() == 1008
