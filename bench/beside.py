@@ -76,7 +76,8 @@ async def _campaign(settings: config.Settings, people: int) -> AsyncIterator[Non
         await database.close()
 
 
-async def _round(running: Rig, seconds: float) -> Report:
+async def one_round(running: Rig, seconds: float) -> Report:
+    """How the bridge was meanwhile; ``running.load`` has how the sound was."""
     await asyncio.sleep(WARM_S)
     running.load.up.latencies.clear()
     running.load.down.latencies.clear()
@@ -86,7 +87,8 @@ async def _round(running: Rig, seconds: float) -> Report:
     return await running.bridge.report()
 
 
-def _show(name: str, report: Report, running: Rig) -> None:
+def show(name: str, report: Report, running: Rig) -> None:
+    """A row: how late the loop was, and the sound; what was lost."""
     up, down = running.load.up, running.load.down
     late = [*up.latencies, *down.latencies]
     lost = up.lost + down.lost + up.repeated + down.repeated + up.changed + down.changed
@@ -123,12 +125,12 @@ async def main(args: argparse.Namespace) -> int:
             os.sched_setaffinity(worker.pid, all_cores)
             try:
                 for _ in range(args.rounds):
-                    _show("without a campaign", await _round(running, args.seconds), running)
+                    show("without a campaign", await one_round(running, args.seconds), running)
                     dials, cpu = len(carrier.calls), _cpu(worker.pid)
                     async with _campaign(settings, 10_000):
-                        report = await _round(running, args.seconds)
+                        report = await one_round(running, args.seconds)
                     span = args.seconds + WARM_S
-                    _show("with one", report, running)
+                    show("with one", report, running)
                     print(
                         f"  the campaign: {(len(carrier.calls) - dials) / span:.1f} calls/s, the worker: "
                         f"{(_cpu(worker.pid) - cpu) / span * 100:.0f} % of a core, {resident(worker.pid) / 1e6:.0f} MB"

@@ -110,7 +110,10 @@ class DashboardWing:
     def routes(self) -> list[BaseRoute]:
         """Every page."""
         doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._agents))
-        records = Records(self._calls, lambda: [session.record for session in self._desk.switchboard.sessions])
+        board = self._desk.switchboard
+        records = Records(
+            self._calls, lambda: [session.record for session in board.sessions], instance=self._desk.instance
+        )
         calls = CallPages(
             CallParts(
                 guard=self._guard,

@@ -21,6 +21,7 @@ from bridge.store.transaction import Transaction
 TERMINAL: Final = Status.COMPLETED.rank
 Records: TypeAlias = list[CallRecord]
 Announce: TypeAlias = Callable[[Transaction, Sequence[CallRecord]], Awaitable[None]]
+MAX_ELSEWHERE: Final = 1000  # calls of other instances that are looked at
 BATCH: Final = 200  # records that one transaction reads or removes
 REMEMBER_ERASED: Final = timedelta(days=30)  # longer than any instance keeps a snapshot unwritten
 
@@ -162,6 +163,19 @@ class Calls:
         if before is not None:
             tests.append(CALLS.c.created_us < micros(before))
         query = select(CALLS.c.document).where(*tests).order_by(CALLS.c.created_us).limit(limit)
+        async with self._database.read() as connection:
+            return [restore(row.document) for row in await connection.execute(query)]
+
+    async def elsewhere(self, instance: str, *, limit: int = MAX_ELSEWHERE) -> dict[str, tuple[int, int]]:
+        """Calls without a terminal status that this instance has not: by call_id, how far each has come (rank and steps)."""
+        tests = (CALLS.c.rank < TERMINAL, CALLS.c.instance != instance)
+        query = select(CALLS.c.call_id, CALLS.c.rank, CALLS.c.steps).where(*tests).order_by(CALLS.c.created_us)
+        async with self._database.read() as connection:
+            return {row.call_id: (row.rank, row.steps) for row in await connection.execute(query.limit(limit))}
+
+    async def several(self, call_ids: Sequence[str]) -> Records:
+        """Those that there are, oldest first."""
+        query = select(CALLS.c.document).where(CALLS.c.call_id.in_(call_ids)).order_by(CALLS.c.created_us)
         async with self._database.read() as connection:
             return [restore(row.document) for row in await connection.execute(query)]
 

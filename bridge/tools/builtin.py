@@ -110,6 +110,9 @@ class BuiltIns:
             raise ToolProblem(
                 "The caller is not on the line yet. Try again when you have heard them.", kind="too_early"
             )
+        if live.record.carrier_call_id is None:
+            _note(live, "transfer_denied", reason="not_possible")
+            raise ToolProblem("This caller is on a softphone, which cannot be transferred.", kind="not_possible")
         try:
             Usage.of(live).spend("transfers", self.allowance.transfers)
         except ToolProblem:

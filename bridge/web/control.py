@@ -127,6 +127,8 @@ class CallControl:
     async def _transfer(self, session: CallSession, args: Mapping[str, Any]) -> None:
         if session.record.started_at is None:
             raise NotNow("The call has not been connected yet.")
+        if session.record.carrier_call_id is None:  # nobody would dial, and nobody tell how it went
+            raise NotNow("The call is not at a carrier, who alone can connect it with somebody.")
         if self._ways.streams.held(session):  # the stream leads to the person, and not only when the hold ends
             await self._ways.streams.resume(session)
         session.handle(e.TransferRequested(str(args["to"]), Reason.TRANSFERRED))

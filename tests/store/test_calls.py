@@ -189,6 +189,17 @@ async def test_unfinished_calls_are_found_for_whoever_reconciles(calls: Calls, m
     assert [record.call_id for record in await calls.unfinished()] == ["call_1", "call_2"]
 
 
+async def test_calls_of_other_instances_are_seen_by_how_far_they_have_come(calls: Calls, make: Make) -> None:
+    """Those in progress, without their documents; which of them to read is then the reader's choice."""
+    await calls.save(make("call_1", instance="there", turns=[Turn("caller", "Hello", 1)]))
+    await calls.save(make("call_2", instance="here"))
+    await calls.save(make("call_3", instance="there", status=Status.COMPLETED))
+    standing = await calls.elsewhere("here")
+    assert list(standing) == ["call_1"]
+    assert standing["call_1"][1] == 1
+    assert [each.call_id for each in await calls.several(["call_3", "call_1", "call_9"])] == ["call_1", "call_3"]
+
+
 async def test_a_deleted_call_does_not_come_back(calls: Calls, make: Make) -> None:
     """A snapshot that was under way when its call was deleted does not bring back what was said."""
     record = make(carrier_call_id=SID, status=Status.COMPLETED, turns=[Turn("caller", "my secret", 1)])

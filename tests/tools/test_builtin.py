@@ -50,6 +50,14 @@ async def test_every_other_place_is_denied_and_audited(hands: Hands, live: Live,
     assert live.noted("transfer_denied") == [{"type": "transfer_denied", "at_ms": 3000, "reason": "not_allowed"}]
 
 
+async def test_a_call_that_no_carrier_has_cannot_be_transferred(hands: Hands, live: Live) -> None:
+    """The agent is told so, and goes on; the attempt is audited."""
+    live.record.carrier_call_id = None
+    assert (await run(built_ins(hands), live, "transfer_call", to="reception")).startswith("not_possible")
+    assert live.events == []
+    assert live.noted("transfer_denied")[0]["reason"] == "not_possible"
+
+
 async def test_transfers_of_one_call_are_limited(hands: Hands, live: Live) -> None:
     """The one after the last allowed is denied and audited."""
     tools = built_ins(hands, transfers=1)

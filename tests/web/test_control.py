@@ -111,6 +111,16 @@ async def test_a_connected_call_is_transferred_and_one_that_rings_is_not(world: 
         assert other.office.closings[-1] == e.ClosePhone("transfer", "desk")
 
 
+async def test_a_call_that_no_carrier_has_is_not_transferred(world: World) -> None:
+    """A softphone's caller stays with the agent: nobody could dial the other side, nor tell how it went."""
+    session, _ = await world.office.connected()
+    session.record.carrier_call_id = None
+    with pytest.raises(NotNow):
+        await world.control.order(session.record.call_id, TRANSFER, {"to": "desk"})
+    assert session.record.outcome is None
+    assert world.office.closings == []
+
+
 async def test_keys_need_a_stream(world: World) -> None:
     """While there is one they are pressed; else it is said so."""
     session, _ = await world.office.connected()

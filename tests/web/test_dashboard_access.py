@@ -11,7 +11,11 @@ from tests.support.house import API_KEY, PUBLIC, configuration, running
 from tests.web.test_dashboard import VIEWER_KEY, record
 from tests.web.test_softphone import DEMO, demo_configuration
 
-OPERATE = ("/calls/call_seed1/hangup", "/calls/call_seed1/transfer", "/agents/demo/check")
+OPERATE = (
+    *(f"/calls/call_seed1/{verb}" for verb in ("hangup", "transfer", "hold", "resume")),
+    *("/calls/call_seed1/pause-recording", "/calls/call_seed1/resume-recording", "/agents/demo/check"),
+    "/campaigns/camp_000000000000000000000000/pause",
+)
 LOOK = (
     "/",
     "/campaigns",

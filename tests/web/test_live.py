@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.call.record import CallRecord
+from bridge.call.record import CallRecord, Status
 from bridge.web.dashboard import live
 from bridge.web.dashboard.live import MAX_QUEUED, LiveBus
 from tests.web.test_dashboard import record
@@ -94,18 +94,25 @@ async def test_nothing_is_done_where_nobody_looks() -> None:
 
 
 async def test_calls_of_other_instances_are_seen_too() -> None:
-    """What another process has in the store is told when it changes, and that it is gone."""
-    store = [record(1, instance="there")]
+    """What another process has in the store is told when it changes, when it is over, and when it is deleted."""
+    store = [record(1, instance="there", status=Status.IN_PROGRESS)]
 
     class Store:
-        async def unfinished(self) -> list[object]:
-            return list(store)
+        async def elsewhere(self, instance: str) -> dict[str, tuple[int, int]]:
+            return {each.call_id: (2, len(each.turns)) for each in store if not each.status.terminal}
+
+        async def several(self, call_ids: list[str]) -> list[CallRecord]:
+            return [each for each in store if each.call_id in call_ids]
 
     bus = LiveBus("here", poll_s=0.01)
     task = asyncio.create_task(bus.run(Store()))  # type: ignore[arg-type]
     try:
         async with bus.watch() as viewer, asyncio.timeout(5):
             assert viewer is not None
+            assert (await viewer.queue.get()).startswith(b"event: call\n")
+            store[0].status = Status.COMPLETED
+            assert b'"live":false' in await viewer.queue.get()
+            store[0].status = Status.IN_PROGRESS
             assert (await viewer.queue.get()).startswith(b"event: call\n")
             store.clear()
             assert (await viewer.queue.get()).startswith(b"event: gone\n")
@@ -162,3 +169,17 @@ async def test_silence_is_told_once() -> None:
         assert viewer.queue.get_nowait().endswith(b"data: {}\n\n")
         bus.meter()
         assert viewer.queue.empty()
+
+
+def test_whether_a_call_is_recorded_is_told() -> None:
+    """While it lasts: on, paused, or not at all."""
+    call = record(1, status=Status.IN_PROGRESS)
+    assert live.recorded(call) == ""
+    call.recording = {"by": "bridge"}
+    assert live.recorded(call) == "on"
+    call.add_event("recording_paused", 1)
+    assert live.recorded(call) == "paused"
+    call.add_event("recording_resumed", 2)
+    assert live.recorded(call) == "on"
+    call.status = Status.COMPLETED
+    assert live.recorded(call) == ""

@@ -19,12 +19,21 @@ from bridge.web.access import Visitor
 from bridge.web.control import HANGUP, HOLD, RESUME, TRANSFER, CallControl, NoSuchCall, NotNow
 from bridge.web.dashboard.doorway import read_form
 from bridge.web.dashboard.guard import Endpoint, Guard
-from bridge.web.dashboard.live import brief, held
+from bridge.web.dashboard.live import brief, held, recorded
 from bridge.web.dashboard.records import COLUMNS, MAX_EXPORTED, Filter, Records, csv_lines
 from bridge.web.problems import problem
-from bridge.web.recordings import RecordingsApi
+from bridge.web.recordings import PAUSE, RecordingsApi
+from bridge.web.recordings import RESUME as RESUME_RECORDING
 
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+ORDERS: Final = {  # the last part of a path -> what the call is told
+    "hangup": HANGUP,
+    "hold": HOLD,
+    "resume": RESUME,
+    "pause-recording": PAUSE,
+    "resume-recording": RESUME_RECORDING,
+}
 
 log = structlog.get_logger("bridge.dashboard")
 
@@ -57,10 +66,13 @@ class CallPages:
             Route("/calls/{id}", wants("viewer")(kept(self._call))),
             Route("/calls/{id}/recording", wants("viewer", page=False)(kept(self._recording))),
             Route("/calls/{id}/waveform.json", wants("viewer", page=False)(kept(self._waveform))),
-            Route("/calls/{id}/hangup", wants("operator", page=False)(kept(self._hang_up)), methods=["POST"]),
-            Route("/calls/{id}/hold", wants("operator", page=False)(kept(self._hold)), methods=["POST"]),
-            Route("/calls/{id}/resume", wants("operator", page=False)(kept(self._resume)), methods=["POST"]),
             Route("/calls/{id}/transfer", wants("operator", page=False)(kept(self._transfer)), methods=["POST"]),
+            *(
+                Route(
+                    f"/calls/{{id}}/{name}", wants("operator", page=False)(kept(self._ordering(verb))), methods=["POST"]
+                )
+                for name, verb in ORDERS.items()
+            ),
         ]
 
     async def _live(self, request: Request, visitor: Visitor) -> Response:
@@ -111,6 +123,7 @@ class CallPages:
             body=record.public(),
             chain=chain,
             held=held(record),
+            recorded=recorded(record),
             transfers=sorted(self._parts.transfers),
             sound=self._parts.recordings.has(record),
         )
@@ -125,14 +138,11 @@ class CallPages:
         found = None if record is None else await self._parts.recordings.waveform(record)
         return found or problem(404, "There is no recording of this call here.")
 
-    async def _hang_up(self, request: Request, visitor: Visitor) -> Response:
-        return await self._order(request, visitor, HANGUP, {})
+    def _ordering(self, verb: str) -> Endpoint:
+        async def endpoint(request: Request, visitor: Visitor) -> Response:
+            return await self._order(request, visitor, verb, {})
 
-    async def _hold(self, request: Request, visitor: Visitor) -> Response:
-        return await self._order(request, visitor, HOLD, {})
-
-    async def _resume(self, request: Request, visitor: Visitor) -> Response:
-        return await self._order(request, visitor, RESUME, {})
+        return endpoint
 
     async def _transfer(self, request: Request, visitor: Visitor) -> Response:
         to = (await read_form(request) or {}).get("to", "")

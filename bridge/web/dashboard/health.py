@@ -25,7 +25,8 @@ from bridge.web.dashboard.overview import Overview, percentile
 from bridge.web.dashboard.records import Records
 from bridge.web.problems import problem
 
-MAX_RECORDS: Final = 2000  # of one overview
+MAX_RECORDS: Final = 5000  # of one overview
+FRESH_S: Final = 15.0  # a sum that was made is shown so long to everybody who asks
 CHECK_S: Final = 10.0
 SPANS: Final = {"day": 24, "week": 168}  # hours
 
@@ -49,6 +50,8 @@ class HealthPages:
 
     def __init__(self, parts: HealthParts) -> None:
         self._parts = parts
+        self._sums: dict[int, tuple[float, Overview]] = {}  # by hours: when it was made
+        self._summing = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -117,13 +120,20 @@ class HealthPages:
         return JSONResponse((await self._sum(SPANS[_span(request)])).charts())
 
     async def _sum(self, hours: int) -> Overview:
-        now = datetime.now(UTC)
-        since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
-        overview = Overview(since, hours - 1)
-        wanted: dict[str, Any] = {"since": since}
-        async for record in self._parts.records.all(wanted, limit=MAX_RECORDS):
-            overview.add(record)
-        return overview
+        async with self._summing:
+            at, known = self._sums.get(hours, (0.0, None))
+            clock = asyncio.get_running_loop().time()
+            if known is not None and clock - at < FRESH_S:
+                return known
+            now = datetime.now(UTC)
+            since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
+            overview = Overview(since, hours - 1)
+            wanted: dict[str, Any] = {"since": since}
+            async for record in self._parts.records.all(wanted, limit=MAX_RECORDS):
+                overview.add(record)
+            overview.partial = overview.calls >= MAX_RECORDS
+            self._sums[hours] = clock, overview
+            return overview
 
 
 def _span(request: Request) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,6 +19,7 @@ from starlette.types import Message, Send
 
 from bridge.call.record import CallRecord, iso
 from bridge.errors import StoreUnavailable
+from bridge.web.dashboard.records import BATCH, batched
 
 ROUND_S: Final = 0.2
 LEVELS_S: Final = 0.25  # between two looks at how loud calls are
@@ -30,6 +31,7 @@ MAX_QUEUED: Final = 100  # messages of one viewer
 MAX_VIEWERS: Final = 200
 MAX_MARKED: Final = 5000  # records between two rounds
 LAST_TURNS: Final = 30  # of a call that grows: a page has the earlier ones already
+PAUSING: Final = frozenset({"recording_paused", "recording_resumed"})
 HOLDING: Final = frozenset({"held", "stream_started", "stream_replaced"})  # the events that tell
 
 log = structlog.get_logger("bridge.live")
@@ -38,8 +40,12 @@ log = structlog.get_logger("bridge.live")
 class LiveStore(Protocol):
     """Where the calls of other instances are seen (``store.calls.Calls``)."""
 
-    async def unfinished(self) -> list[CallRecord]:
-        """Calls without a terminal status."""
+    async def elsewhere(self, instance: str) -> dict[str, tuple[int, int]]:
+        """Calls in progress that this instance has not, and how far each has come."""
+        ...
+
+    async def several(self, call_ids: Sequence[str]) -> list[CallRecord]:
+        """Those that there are."""
         ...
 
 
@@ -97,7 +103,7 @@ class LiveBus:
         self._poll_s = poll_s
         self._viewers: set[Viewer] = set()
         self._marked: dict[str, CallRecord] = {}
-        self._foreign: dict[str, tuple[int, str]] = {}
+        self._foreign: dict[str, tuple[int, int]] = {}
         self._campaigns: dict[str, dict[str, Any]] = {}  # as they were told
         self._silent = True  # so the meters were left
         self._work = asyncio.Event()
@@ -187,27 +193,27 @@ class LiveBus:
             await asyncio.sleep(self._poll_s)
             try:
                 if any(not viewer.campaigns for viewer in self._viewers):
-                    self._compare(await store.unfinished())
+                    await self._compare(store)
                 if any(viewer.campaigns for viewer in self._viewers) and self._progress is not None:
                     self._tell_campaigns(await self._progress(self._campaigns))
             except StoreUnavailable as error:
                 log.warning("live_store_away", error=type(error).__name__)
 
-    def _compare(self, records: list[CallRecord]) -> None:
+    async def _compare(self, store: LiveStore) -> None:
         """The calls of other instances, as the store has them, with what was told of them."""
-        for record in records:
-            state = (len(record.turns), str(record.status))
-            if record.instance != self._instance and self._foreign.get(record.call_id) != state:
+        standing = await store.elsewhere(self._instance)
+        changed = [call_id for call_id, state in standing.items() if self._foreign.get(call_id) != state]
+        gone = [call_id for call_id in self._foreign if call_id not in standing]
+        self._foreign = standing
+        deleted = set(gone)
+        for part in batched([*changed, *gone], BATCH):
+            for record in await store.several(part):
+                deleted.discard(record.call_id)
                 self.marked(record)
-        ours = {record.call_id: (len(record.turns), str(record.status)) for record in records}
-        gone = [call_id for call_id in self._foreign if call_id not in ours]
-        for viewer in self._viewers:
-            for call_id in gone:
+        for call_id in deleted:
+            for viewer in self._viewers:
                 if not viewer.campaigns:
                     viewer.tell(_event("gone", {"call_id": call_id}))
-        self._foreign = {
-            record.call_id: ours[record.call_id] for record in records if record.instance != self._instance
-        }
 
     def _tell_campaigns(self, campaigns: list[dict[str, Any]]) -> None:
         for each in reversed(campaigns):  # the newest last: it comes to stand on top
@@ -245,6 +251,14 @@ def held(record: CallRecord) -> bool:
     return next((kind for kind in kinds if kind in HOLDING), "") == "held"
 
 
+def recorded(record: CallRecord) -> str:
+    """Whether the call is being recorded: "on", "paused", or "" where it is not."""
+    if record.status.terminal or (record.recording or {}).get("status") == "failed" or record.recording is None:
+        return ""
+    kinds = (event["type"] for event in reversed(record.events))
+    return "paused" if next((kind for kind in kinds if kind in PAUSING), "") == "recording_paused" else "on"
+
+
 def percent(level: float) -> int:
     """A mean amplitude of 16-bit samples as a meter shows it: 0 (DECIBELS below full scale) to 100."""
     return 0 if level < 1 else max(round(100 + 2000 / DECIBELS * math.log10(level / FULL_SCALE)), 0)
@@ -259,6 +273,7 @@ def growing(record: CallRecord) -> dict[str, Any]:
     body["events"] = body["events"][-LAST_TURNS:]
     body["live"] = not record.status.terminal
     body["held"] = held(record)
+    body["recorded"] = recorded(record)
     return body
 
 

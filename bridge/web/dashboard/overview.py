@@ -32,6 +32,7 @@ class Overview:
     interruption_ms: list[float] = field(default_factory=list)
     interruptions: int = 0
     talk_s: float = 0.0
+    partial: bool = False  # there were more calls than were looked at: the oldest are missing
 
     def add(self, record: CallRecord) -> None:
         """One call."""

@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from bridge.call.record import CallRecord, Direction, Status, Turn
-from bridge.web.dashboard.records import COLUMNS, PAGE, Filter, Records, csv_lines, harmless
+from bridge.web.dashboard.records import BATCH, COLUMNS, PAGE, Filter, Records, csv_lines, harmless
 from tests.web.desk import kept
 
 
@@ -26,9 +26,14 @@ class Store:
         more = str(at + limit) if at + limit < len(self.records) else None
         return SimpleNamespace(calls=self.records[at : at + limit], next_cursor=more)
 
-    async def unfinished(self) -> Sequence[CallRecord]:
-        """All of them."""
-        return self.records
+    async def elsewhere(self, instance: str) -> dict[str, tuple[int, int]]:
+        """All of them but this instance's."""
+        return {each.call_id: (each.status.rank, 0) for each in self.records if each.instance != instance}
+
+    async def several(self, call_ids: Sequence[str]) -> Sequence[CallRecord]:
+        """Those."""
+        self.limits.append(len(call_ids))
+        return [each for each in self.records if each.call_id in call_ids]
 
 
 def many(count: int, **more: Any) -> list[CallRecord]:
@@ -66,7 +71,7 @@ async def test_a_fresher_record_of_this_process_takes_the_stores_place() -> None
     """In lists and pages; none is there twice, the newest stands first."""
     old, fresh = kept(status=Status.RINGING), kept(status=Status.IN_PROGRESS)
     other = kept(call_id="call_2")
-    records = Records(Store(old, other), lambda: [fresh])  # type: ignore[arg-type]
+    records = Records(Store(old, other), lambda: [fresh], instance="here")  # type: ignore[arg-type]
     assert await records.in_progress() == [other, fresh]
     page, cursor = await records.page(Filter(QueryParams("")))
     assert (page, cursor) == ([fresh, other], None)
@@ -74,7 +79,7 @@ async def test_a_fresher_record_of_this_process_takes_the_stores_place() -> None
 
 async def test_a_page_tells_where_the_next_begins() -> None:
     """And the next goes on there."""
-    records = Records(Store(*many(PAGE + 1)), list)  # type: ignore[arg-type]
+    records = Records(Store(*many(PAGE + 1)), list, instance="here")  # type: ignore[arg-type]
     page, cursor = await records.page(Filter(QueryParams("")))
     assert len(page) == PAGE
     rest, end = await records.page(Filter(QueryParams({"cursor": cursor or ""})))
@@ -84,14 +89,14 @@ async def test_a_page_tells_where_the_next_begins() -> None:
 async def test_a_search_looks_further_than_one_page_but_not_for_ever() -> None:
     """What it has not looked into is where the next page begins."""
     store = Store(*many(5000))
-    page, cursor = await Records(store, list).page(Filter(QueryParams("q=nothing")))  # type: ignore[arg-type]
+    page, cursor = await Records(store, list, instance="here").page(Filter(QueryParams("q=nothing")))  # type: ignore[arg-type]
     assert page == []
     assert cursor == "2000"
 
 
 async def test_an_export_is_bounded() -> None:
     """No more than asked for, however many there are."""
-    records = Records(Store(*many(500)), list)  # type: ignore[arg-type]
+    records = Records(Store(*many(500)), list, instance="here")  # type: ignore[arg-type]
     assert len([each async for each in records.all({}, limit=250)]) == 250
     assert len([each async for each in records.all({}, limit=900)]) == 500
 
@@ -108,3 +113,13 @@ def test_a_line_has_all_columns() -> None:
     (line,) = csv_lines([kept(agent='a,"b')]).splitlines()
     assert '"a,""b"' in line
     assert line.replace('"a,""b"', "").count(",") == len(COLUMNS) - 1
+
+
+async def test_the_store_is_read_in_small_pieces() -> None:
+    """A record is taken apart in the event loop, where the sound waits: never many at once, however many are looked at."""
+    store = Store(*many(120))
+    records = Records(store, list, instance="here")  # type: ignore[arg-type]
+    assert len([each async for each in records.all({}, limit=110)]) == 110
+    assert len(await records.in_progress()) == 120
+    await records.page(Filter(QueryParams("q=nothing")))
+    assert max(store.limits) <= BATCH

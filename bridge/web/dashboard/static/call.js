@@ -24,6 +24,7 @@ if (call.dataset.live) {
     const fresh = JSON.parse(data);
     show(fresh);
     showHeld(document, fresh.held);
+    for (const form of document.querySelectorAll('[data-recorded]')) form.hidden = form.dataset.recorded !== fresh.recorded;
     if (!fresh.live) {
       events.close();
       document.getElementById('actions')?.remove();

@@ -14,6 +14,9 @@ function row(call) {
   for (const form of fresh.querySelectorAll('form')) {
     form.setAttribute('action', form.getAttribute('action').replace('CALL', encodeURIComponent(call.call_id)));
   }
+  if (call.carrier === 'softphone') { // no carrier who could hold or transfer it
+    for (const form of fresh.querySelectorAll('form:not([action$="/hangup"])')) form.remove();
+  }
   rows.prepend(fresh);
   return fresh;
 }
