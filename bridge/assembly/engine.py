@@ -85,13 +85,9 @@ def engine_of(
     dialler = dialler_of(policy, database, calls, rest)
     instances = Instances(database)
 
-    async def may_dial() -> bool:
-        """Where bridges tell that they live, one must be there that takes calls."""
-        known = await instances.all()
-        return not known or any(each.alive and not each.draining for each in known)
-
     campaigning = Campaigning(
         store=CampaignStore(database),
+        calls=calls,
         suppressions=Suppressions(database),
         policy=policy,
         defaults=defaults_of(settings),
@@ -106,9 +102,14 @@ def engine_of(
             budget=policy.budget,
             owner=owner,
             campaigns=campaigning,
-            may_dial=may_dial,
+            may_dial=lambda: somebody_takes_calls(instances),
         )
     )
+
+
+async def somebody_takes_calls(instances: Instances) -> bool:
+    """Whether a bridge is there for the people who answer: one that lives and does not drain."""
+    return any(each.alive and not each.draining for each in await instances.all())
 
 
 def lines_of(settings: config.Settings) -> Mapping[str, Line]:

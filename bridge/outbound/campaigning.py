@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import structlog
 
+from bridge.call.record import Status
+from bridge.errors import Reason
 from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
@@ -17,6 +19,7 @@ from bridge.outbound.rules import RETRIED, Defaults, Rules, budget_of, caller_fo
 from bridge.outbound.wanted import Wanted, moment
 from bridge.store.attempts import Attempt, Settled
 from bridge.store.budget import Denied
+from bridge.store.calls import Calls
 from bridge.store.campaigns import Campaign, CampaignStore, Step, Target, Told
 from bridge.store.suppression import Suppressions
 from bridge.store.tables import micros
@@ -34,6 +37,7 @@ class Campaigning:
     """One for each engine. ``finished`` as CampaignStore.finish has it. Methods may raise StoreUnavailable."""
 
     store: CampaignStore
+    calls: Calls
     suppressions: Suppressions
     policy: Policy
     defaults: Defaults
@@ -100,6 +104,32 @@ class Campaigning:
             await self.store.put_off(campaign.campaign_id, target, Step("skipped", result="suppressed"))
         return begun
 
+    async def still(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether a call that was begun before, and surely never dialled, may be dialled now.
+
+        Where not, its record says why, and what follows for the person is decided when it is settled.
+        """
+        campaign, person = await self._whose(attempt)
+        reason = None
+        if campaign is None or person is None or campaign.state == "canceled":
+            reason = Reason.CANCELED
+        elif self._later(_rules(campaign), person, now) is not None:
+            reason = Reason.OUTSIDE_HOURS
+        if reason is None:
+            return True
+        words = "its time had passed" if reason is Reason.OUTSIDE_HOURS else "its campaign was canceled"
+        await self.calls.change(
+            attempt.call_id, lambda record: record.finish(reason, now, status=Status.CANCELED, detail=words)
+        )
+        return False
+
+    async def _whose(self, attempt: Attempt) -> tuple[Campaign | None, Target | None]:
+        campaign = await self.store.get(attempt.campaign_id or "")
+        if campaign is None:
+            return None, None
+        people = await self.store.targets(campaign.campaign_id, after=(attempt.position or 0) - 1, limit=1)
+        return campaign, people[0] if people else None
+
     def _later(self, rules: Rules, target: Target, now: datetime) -> Step | None:
         """Where this person cannot be called now: when, or that it is too late."""
         zones, document = tuple(target.document.get("zones", ())), target.document
@@ -133,19 +163,13 @@ class Campaigning:
     async def settled(self, settled: Settled, now: datetime) -> None:
         """A call is over: settle the attempt, and decide what follows for the person and for the campaign."""
         attempt, record = settled.attempt, settled.record
-        campaign = await self.store.get(attempt.campaign_id or "")
-        people = (
-            []
-            if campaign is None
-            else await self.store.targets(campaign.campaign_id, after=(attempt.position or 0) - 1, limit=1)
-        )
+        campaign, person = await self._whose(attempt)
         result = result_of(record)
         if result == "opted_out":
             await self.suppressions.add([attempt.to_number], source="opt_out", now=now)
         step = Step("done", result=result, note=record.outcome_detail[:500])
-        if campaign is not None and people:
-            rules = _rules(campaign)
-            step = self._follow(campaign, rules, people[0], step, now)
+        if campaign is not None and person is not None:
+            step = self._follow(campaign, _rules(campaign), person, step, now)
         await self.store.settle(attempt.campaign_id or "", attempt.position or 0, record, step, now)
         if campaign is not None:
             if result in FAILURES:
@@ -153,6 +177,8 @@ class Campaigning:
             await self.finish_if_done(campaign, now)
 
     def _follow(self, campaign: Campaign, rules: Rules, target: Target, step: Step, now: datetime) -> Step:
+        if step.result == "too_late":  # it was not dialled: there may be another time
+            return self._later(rules, target, now) or Step("waiting", due_us=micros(now))
         attempts = rules.max_attempts or self.defaults.max_attempts
         retried = RETRIED if rules.retry_on is None else rules.retry_on
         if step.result not in retried or target.tries >= attempts or campaign.state == "canceled":

@@ -36,6 +36,10 @@ class Campaigns(Protocol):
         """A person who is to be called now, leased to this engine; or why not just yet."""
         ...
 
+    async def still(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether a call of a campaign that was begun before, and never dialled, may be dialled now."""
+        ...
+
     async def settled(self, settled: Settled, now: datetime) -> None:
         """A call of a campaign is over: settle the attempt, and decide what follows for the person."""
         ...
@@ -103,29 +107,33 @@ class Engine:
         if duties.may_dial is not None and not await duties.may_dial():
             await asyncio.sleep(IDLE_S)
             return
-        while not self._stopped.is_set():
-            await self._slots.acquire()
-            try:
-                found = await self._next()
-            except BaseException:
-                self._slots.release()
-                raise
-            if isinstance(found, Attempt):
-                self._spawn(duties.dialler.dial(found))
-                continue
+        await self._slots.acquire()
+        try:
+            found = await self._next()
+        except BaseException:
             self._slots.release()
-            soon = found is not None and found.why == "rate"
-            await asyncio.sleep(max(SOON_S, min(found.retry_after_s, IDLE_S)) if found and soon else IDLE_S)
+            raise
+        if isinstance(found, Attempt):
+            self._spawn(duties.dialler.dial(found))
             return
+        self._slots.release()
+        soon = found is not None and found.why == "rate"
+        await asyncio.sleep(max(SOON_S, min(found.retry_after_s, IDLE_S)) if found and soon else IDLE_S)
 
     async def _next(self) -> Attempt | Denied | None:
         duties = self._duties
-        found = await duties.attempts.claim(
-            budget=duties.budget, owner=duties.owner, lease=duties.dialler.times.lease, now=duties.clock()
-        )
-        if found is None and duties.campaigns is not None:
-            return await duties.campaigns.next(duties.clock())
-        return found
+        while True:
+            found = await duties.attempts.claim(
+                budget=duties.budget, owner=duties.owner, lease=duties.dialler.times.lease, now=duties.clock()
+            )
+            if duties.campaigns is None:
+                return found
+            if found is None:
+                return await duties.campaigns.next(duties.clock())
+            if isinstance(found, Denied) or found.campaign_id is None:
+                return found
+            if await duties.campaigns.still(found, duties.clock()):
+                return found
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Takes over a slot that was acquired."""
@@ -147,10 +155,19 @@ class Engine:
         duties = self._duties
         await duties.attempts.proved(look_at=duties.clock() + duties.dialler.times.look)
         for each in await duties.attempts.over():
-            if each.attempt.campaign_id is not None and duties.campaigns is not None:
-                await duties.campaigns.settled(each, duties.clock())
-            else:
-                await duties.attempts.settle(each.record, duties.clock())
+            try:
+                await self._settle_one(each)
+            except StoreUnavailable:
+                raise
+            except Exception:  # those behind it are settled all the same
+                log.exception("settling_failed", call_id=each.attempt.call_id)
+
+    async def _settle_one(self, each: Settled) -> None:
+        duties = self._duties
+        if each.attempt.campaign_id is not None and duties.campaigns is not None:
+            await duties.campaigns.settled(each, duties.clock())
+        else:
+            await duties.attempts.settle(each.record, duties.clock())
 
     async def _find_out(self) -> None:
         duties = self._duties

@@ -24,10 +24,11 @@ from bridge.call.record import CallRecord
 from bridge.store.budget import ACTIVE, ALL, Budget, Denied, denial, spend, take_turn
 from bridge.store.database import Database
 from bridge.store.document import restore, snapshot
-from bridge.store.tables import ATTEMPTS, CALLS, SUPPRESSED, micros
+from bridge.store.tables import ATTEMPTS, CALLS, CAMPAIGNS, SUPPRESSED, micros
 from bridge.store.transaction import Transaction
 
 OPEN: Final = ("dialling", "placed", "unknown")
+UNSETTLED: Final = ("queued", *OPEN)  # named one by one: the index leads to them past all that are done
 TERMINAL: Final = 3
 BATCH: Final = 200
 
@@ -90,8 +91,10 @@ class Attempts:
             return mine
 
     async def claim(self, *, budget: Budget, owner: str, lease: timedelta, now: datetime) -> Denied | Attempt | None:
-        """Take the next call that is due and belongs to no campaign's plan. None where none is due."""
-        due = (ATTEMPTS.c.state == "queued", ATTEMPTS.c.due_us <= micros(now))
+        """Take the next call that is due and stored; those of a paused campaign wait. None where none is due."""
+        paused = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.state == "paused")
+        free = or_(ATTEMPTS.c.campaign_id.is_(None), ATTEMPTS.c.campaign_id.not_in(paused))
+        due = (ATTEMPTS.c.state == "queued", ATTEMPTS.c.due_us <= micros(now), free)
         async with self._database.read() as connection:  # most polls find nothing, and a read takes no lock
             if (await connection.execute(select(ATTEMPTS.c.call_id).where(*due).limit(1))).first() is None:
                 return None
@@ -180,7 +183,7 @@ class Attempts:
         query = (
             select(ATTEMPTS, CALLS.c.document)
             .join(CALLS, CALLS.c.call_id == ATTEMPTS.c.call_id)
-            .where(ATTEMPTS.c.state != "done", CALLS.c.rank >= TERMINAL)
+            .where(ATTEMPTS.c.state.in_(UNSETTLED), CALLS.c.rank >= TERMINAL)
         )
         async with self._database.read() as connection:
             rows = (await connection.execute(query.limit(limit))).all()
@@ -194,7 +197,7 @@ class Attempts:
     async def counts(self) -> dict[str, int]:
         """How many attempts are in which state, done ones left out."""
         async with self._database.read() as connection:
-            rows = await connection.execute(select(ATTEMPTS.c.state).where(ATTEMPTS.c.state != "done"))
+            rows = await connection.execute(select(ATTEMPTS.c.state).where(ATTEMPTS.c.state.in_(UNSETTLED)))
             found: dict[str, int] = {}
             for row in rows:
                 found[row.state] = found.get(row.state, 0) + 1

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from bridge.assembly.engine import defaults_of, lines_of, policy_of
+from bridge.assembly.engine import defaults_of, lines_of, policy_of, somebody_takes_calls
 from bridge.settings import Settings
+from bridge.store.database import Database
+from bridge.store.instances import Instances
 
 TEXT = """
 public_url = "https://bridge.example.com"
@@ -86,3 +88,19 @@ def test_campaigns_begin_with_the_houses_rules(tmp_path: Path) -> None:
     assert (found.max_failure_rate, found.failure_window) == (0.25, 9)
     assert [day.isoformat() for day in found.holidays] == ["2026-12-25"]
     assert len(found.hours) == 1
+
+
+async def test_nobody_is_called_unless_a_bridge_is_there_for_them(tmp_path: Path) -> None:
+    """Not before the first one has come, not while all drain, and not after the last one has left."""
+    database = Database(f"sqlite:///{tmp_path}/calls.db")
+    await database.migrate()
+    instances = Instances(database)
+    found = [await somebody_takes_calls(instances)]
+    await instances.beat("one", active_calls=0)
+    found.append(await somebody_takes_calls(instances))
+    await instances.beat("one", active_calls=0, draining=True)
+    found.append(await somebody_takes_calls(instances))
+    await instances.leave("one")
+    found.append(await somebody_takes_calls(instances))
+    await database.close()
+    assert found == [False, True, False, False]

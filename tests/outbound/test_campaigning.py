@@ -45,6 +45,7 @@ class World:
         self.mute = False
         self.campaigning = Campaigning(
             store=self.store,
+            calls=self.calls,
             suppressions=self.suppressions,
             policy=replace(POLICY, budget=budget),
             defaults=DEFAULTS,
@@ -229,6 +230,59 @@ async def test_changed_rules_hold_from_the_next_call_on(world: World) -> None:
     assert await world.campaigning.next(world.now) is None
     (person,) = await world.people()
     assert datetime.fromtimestamp(person.due_us / 1e6, UTC) == datetime(2026, 11, 2, 19, 0, tzinfo=UTC)
+
+
+async def again(world: World, attempt: Attempt) -> Attempt | None:
+    """The carrier surely never had it: the engine claims it anew, and asks whether it may still be dialled."""
+    assert await world.attempts.requeue(attempt.call_id, due=world.now)
+    found = await world.attempts.claim(budget=Budget(), owner="me", lease=timedelta(seconds=30), now=world.now)
+    if isinstance(found, Attempt) and await world.campaigning.still(found, world.now):
+        return found
+    for each in await world.attempts.over():
+        await world.campaigning.settled(each, world.now)
+    return None
+
+
+async def test_a_dial_that_never_was_is_made_up_for_only_within_the_window(world: World) -> None:
+    """A worker that was away until the night must not ring then: the person waits for the morning."""
+    await world.create(1)
+    attempt = await world.call()
+    world.now = START + timedelta(minutes=1)
+    assert (again_ := await again(world, attempt)) is not None
+    world.now = START.replace(hour=2) + timedelta(days=1)  # nine in the evening
+    assert await again(world, again_) is None
+    (person,) = await world.people()
+    assert person.state == "waiting"
+    world.now = START.replace(hour=13) + timedelta(days=1)  # eight in the morning
+    assert (await world.call()).to_number == attempt.to_number
+
+
+async def test_a_dial_that_never_was_is_too_late_where_no_time_is_left(world: World) -> None:
+    """It is not begun again for ever."""
+    await world.create(1, not_after=(START + timedelta(hours=2)).isoformat())
+    attempt = await world.call()
+    world.now = START + timedelta(hours=3)
+    assert await again(world, attempt) is None
+    (person,) = await world.people()
+    assert (person.state, person.result) == ("done", "too_late")
+    assert await world.state() == "finished"
+
+
+async def test_a_dial_that_never_was_waits_while_its_campaign_is_paused(world: World) -> None:
+    """Pausing holds for everybody who was not dialled; canceling ends it for them."""
+    await world.create(1)
+    attempt = await world.call()
+    await world.store.move("camp_1", to="paused", only_from=("running",), now=world.now)
+    assert await again(world, attempt) is None
+    (person,) = await world.people()
+    assert person.state == "calling"
+    await world.store.move("camp_1", to="running", only_from=("paused",), now=world.now)
+    found = await world.attempts.claim(budget=Budget(), owner="me", lease=timedelta(seconds=30), now=world.now)
+    assert isinstance(found, Attempt)
+    await world.store.move("camp_1", to="canceled", only_from=("running",), now=world.now)
+    assert await again(world, found) is None
+    (person,) = await world.people()
+    assert (person.state, person.result) == ("done", "canceled")
 
 
 @pytest.mark.parametrize("world", [Budget(max_concurrent=3)], indirect=True)

@@ -32,6 +32,8 @@ class World:
         self.orphans: list[Attempt] = []
         self.late: list[tuple[Attempt, str]] = []
         self.ended: list[Settled] = []
+        self.over_for: set[str] = set()
+        self.poison: set[str] = set()
         self.seen: list[tuple[Any, ...]] = []
         self.gate: asyncio.Event | None = None
         self.breaks: Exception | None = None
@@ -118,8 +120,15 @@ class World:
         self.note("next", now)
         return self.of_campaigns.pop(0) if self.of_campaigns else None
 
+    async def still(self, attempt: Attempt, now: datetime) -> bool:
+        """Not those that are named."""
+        self.note("still", attempt.call_id)
+        return attempt.call_id not in self.over_for
+
     async def settled(self, settled: Settled, now: datetime) -> None:
         """A person's call is over."""
+        if settled.attempt.call_id in self.poison:
+            raise RuntimeError("a bug")
         self.note("settled", settled.attempt.call_id, now)
 
     @asynccontextmanager
@@ -188,6 +197,44 @@ async def test_nobody_is_dialled_where_nobody_could_talk() -> None:
     async with world.running(may_dial=nobody):
         await asyncio.wait_for(asked.wait(), 5)
     assert not world.count("claim")
+
+
+async def test_whether_somebody_could_talk_is_asked_before_every_dial() -> None:
+    """However much is due: the bridge may begin to drain between two of them."""
+    world = World()
+    world.due = [attempt(1), attempt(2), attempt(3)]
+    asked = 0
+
+    async def once() -> bool:
+        nonlocal asked
+        asked += 1
+        world.note("asked")
+        return asked == 1
+
+    async with world.running(may_dial=once):
+        await world.until(lambda: world.count("asked") >= 2 and world.count("dialled") == 1)
+    assert len(world.due) == 2
+
+
+async def test_a_campaigns_call_that_was_begun_before_is_dialled_only_if_it_still_may_be() -> None:
+    """Its window may have closed, or its campaign been canceled; a call by itself has no such rules."""
+    world = World()
+    world.due, world.over_for = [attempt(1, "camp_1"), attempt(2, "camp_1"), attempt(3)], {"call_1"}
+    async with world.running():
+        await world.until(lambda: world.count("dialled") == 2)
+    assert [each[1] for each in world.seen if each[0] == "dial"] == ["call_2", "call_3"]
+    assert [each[1] for each in world.seen if each[0] == "still"] == ["call_1", "call_2"]
+
+
+async def test_a_bug_in_settling_one_call_holds_up_no_other() -> None:
+    """It would stand before them for ever."""
+    world = World()
+    record = CallRecord("call_1", Direction.OUTBOUND, "+1", "+2", "+1", "support", NOW)
+    world.poison = {"call_1"}
+    world.ended = [Settled(attempt(1, "camp_1"), record), Settled(attempt(2, "camp_1"), record)]
+    async with world.running():
+        await world.until(lambda: world.count("settled") == 1)
+    assert ("settled", "call_2", NOW) in world.seen
 
 
 async def test_what_is_over_is_settled_with_whom_it_concerns() -> None:

@@ -112,12 +112,16 @@ async def people_talk(carrier: Carrier, rest: TwilioRest, busy: set[str], *, sec
 
 
 async def ask(http: aiohttp.ClientSession, method: str, url: str, body: Any = None) -> dict[str, Any]:
-    """Of the operator API, what must be answered with 2xx."""
-    async with http.request(method, url, json=body) as answer:
-        text = await answer.text()
-        assert answer.status < 300, text
-        found: dict[str, Any] = json.loads(text)
-        return found
+    """Of the operator API, what must be answered with 2xx; a store that is busy just now is asked again."""
+    async with asyncio.timeout(120):
+        while True:
+            async with http.request(method, url, json=body) as answer:
+                text = await answer.text()
+            if answer.status != 503:
+                assert answer.status < 300, text
+                found: dict[str, Any] = json.loads(text)
+                return found
+            await asyncio.sleep(1)
 
 
 async def up(http: aiohttp.ClientSession, base: str) -> None:
