@@ -61,7 +61,12 @@ class OutboundWing:
         )
 
         self._campaigns = CampaignsApi(
-            policy, self._defaults, operations.campaigns, Suppressions(database), self._guard
+            policy,
+            self._defaults,
+            operations.campaigns,
+            Suppressions(database),
+            operations.idempotency,
+            self._guard,
         )
 
     async def prepare(self, settings: config.Settings) -> Callable[[], None]:

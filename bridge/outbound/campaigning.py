@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 
 from bridge.call.record import Status
 from bridge.errors import Reason
+from bridge.outbound.people import Span, within
 from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
@@ -133,8 +135,7 @@ class Campaigning:
     def _later(self, rules: Rules, target: Target, now: datetime) -> Step | None:
         """Where this person cannot be called now: when, or that it is too late."""
         zones, document = tuple(target.document.get("zones", ())), target.document
-        not_before = _moment(document.get("not_before")) or rules.not_before
-        not_after = _moment(document.get("not_after")) or rules.not_after
+        not_before, not_after = _span(rules, document)
         opening = window_of(rules, self.defaults).opens(max(now, not_before or now), zones)
         if opening is None or (not_after is not None and opening >= not_after):
             return Step("done", result="too_late")
@@ -155,7 +156,7 @@ class Campaigning:
             machine_detection=rules.machine_detection or policy.machine_detection,
             voicemail_message=rules.voicemail_message,
             max_duration_s=rules.max_duration_s or policy.max_duration_s,
-            not_after=_moment(target.document.get("not_after")) or rules.not_after,
+            not_after=_span(rules, target.document)[1],
         )
 
     # ------------------------------------------------------------ afterwards
@@ -212,6 +213,11 @@ class Campaigning:
 def _rules(campaign: Campaign) -> Rules:
     """They were checked when they were stored."""
     return msgspec.convert(campaign.rules, Rules)
+
+
+def _span(rules: Rules, document: Mapping[str, Any]) -> Span:
+    own = _moment(document.get("not_before")), _moment(document.get("not_after"))
+    return within(own, (rules.not_before, rules.not_after))
 
 
 def _moment(text: Any) -> datetime | None:

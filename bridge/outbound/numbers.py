@@ -33,7 +33,7 @@ class Destinations:
 
     def check(self, number: str) -> str:
         """The number, where it may be dialled. Raises Refused."""
-        if not _E164.fullmatch(number):
+        if not is_e164(number):
             raise Refused("the number is not in E.164", hint="Write + and country code: +15550123456.")
         if number in self.own:
             raise Refused("the number is one of our own lines", hint="Call somebody else.")
@@ -58,6 +58,11 @@ class Destinations:
                 hint=f"If it is to be called, name at least its first {wanted - 1} digits in outbound.allowed_prefixes.",
             )
         return number
+
+
+def is_e164(number: str) -> bool:
+    """Whether it is written as a number: "+" and at most 15 digits."""
+    return _E164.fullmatch(number) is not None
 
 
 def region_of(number: str) -> str:

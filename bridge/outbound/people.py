@@ -123,17 +123,15 @@ class Reader:
         zones = (zone,) if zone else zones_of(number)
         if not zones:
             raise Refused("its zone is unknown: give one")
-        not_before = _time(row, "not_before") or self._rules.not_before
-        not_after = _time(row, "not_after") or self._rules.not_after
-        first = self.first_call(zones, not_before, not_after)
+        own = _time(row, "not_before"), _time(row, "not_after")
+        first = self.first_call(zones, *within(own, (self._rules.not_before, self._rules.not_after)))
         if first is None:
             raise Refused("never within the calling hours")
         self._seen[number] = line
         document: dict[str, Any] = {"zones": list(zones), "variables": variables}
-        if not_after is not None:
-            document["not_after"] = not_after.isoformat()
-        if not_before is not None:
-            document["not_before"] = not_before.isoformat()
+        for key, time_ in zip(("not_before", "not_after"), own, strict=True):
+            if time_ is not None:
+                document[key] = time_.isoformat()
         return Target(position=line, number=number, name=name, due_us=micros(first), document=document)
 
     def first_call(
@@ -147,6 +145,16 @@ class Reader:
         return None if opening is None or (not_after is not None and opening >= not_after) else opening
 
 
+Span = tuple[datetime | None, datetime | None]  # not before, not after
+
+
+def within(person: Span, campaign: Span) -> Span:
+    """Where both say when, both hold: the later beginning and the earlier end."""
+    begins = [each for each in (person[0], campaign[0]) if each is not None]
+    ends = [each for each in (person[1], campaign[1]) if each is not None]
+    return max(begins, default=None), min(ends, default=None)
+
+
 def _csv_rows(text: bytes) -> Iterator[tuple[int, Any]]:
     try:
         decoded = text.decode("utf-8-sig")
@@ -157,6 +165,7 @@ def _csv_rows(text: bytes) -> Iterator[tuple[int, Any]]:
     head = decoded.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter, strict=True)
+    last = 1 + decoded.count("\n") if "\n" in decoded else 1 + decoded.count("\r")
     try:
         names = [name.strip() for name in next(reader, [])]
         if "number" not in names or len(set(names)) != len(names):
@@ -164,6 +173,8 @@ def _csv_rows(text: bytes) -> Iterator[tuple[int, Any]]:
         for values in reader:
             if not any(value.strip() for value in values):
                 continue
+            if len(values) < len(names) and not decoded.endswith(("\n", "\r")) and reader.line_num == last:
+                raise Refused(f"the list ends in the middle of line {last}", hint="Is it complete?")
             if len(values) != len(names):
                 yield reader.line_num, Refused(f"{len(values)} fields instead of {len(names)}")
             else:

@@ -62,6 +62,8 @@ class Placing:
         attempt = attempt_of(wanted, call_id=call_id, due=wanted.not_before or now, policy=self.policy)
         if wanted.not_before is not None and wanted.not_before > now:
             added = await self.attempts.add(attempt, record)
+            if isinstance(added, Denied):
+                raise refusal(added)
             return record if added else await self._known(call_id)
         begun = await self.attempts.begin(
             attempt,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from bridge.call.plan import Line
-from bridge.outbound.numbers import Destinations
+from bridge.outbound.numbers import Destinations, is_e164
 from bridge.outbound.refusal import Refused
 from bridge.store.budget import Budget
 
@@ -33,9 +33,11 @@ class Policy:
 
     def caller(self, number: str) -> Line:
         """The line that a number of ours is. Raises Refused where it is none."""
-        line = self.lines.get(number)
-        if line is None and (number in self.caller_numbers or not self._explicit()):
-            line = self.lines.get("*")
+        line = None
+        if is_e164(number):
+            line = self.lines.get(number)
+            if line is None and (number in self.caller_numbers or not self._explicit()):
+                line = self.lines.get("*")
         if line is None:
             raise Refused("the caller's number is not a line of ours", hint="Name it in [[lines]].")
         return line

@@ -52,6 +52,8 @@ def read(body: Any, policy: Policy, now: datetime) -> Wanted:
     to = policy.destinations.check(_text(body, "to", required=True))
     from_ = _text(body, "from") or policy.default_caller()
     line = policy.caller(from_)
+    if to == from_:
+        raise Refused("the number is the one that calls", hint="Call somebody else.")
     agent = _text(body, "agent") or line.agents[0]
     if agent not in policy.agents:
         raise Refused("there is no such agent", hint="Name one of [agents.*].")

@@ -65,9 +65,11 @@ class Attempts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, attempt: Attempt, record: CallRecord) -> bool:
-        """Store an intent and its record together; False where this call id is there already."""
+    async def add(self, attempt: Attempt, record: CallRecord) -> Denied | bool:
+        """Store an intent and its record together; False where this call id is there already, Denied where nobody may call."""
         async with self._database.write() as connection:
+            if await is_suppressed(connection, attempt.to_number):
+                return Denied("suppressed")
             return await insert(self._database, connection, attempt, record)
 
     async def begin(

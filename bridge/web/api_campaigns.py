@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,8 +24,9 @@ from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 from bridge.outbound.rules import Defaults, read_rules
 from bridge.store.campaigns import Campaign, CampaignStore
+from bridge.store.idempotency import Idempotency
 from bridge.store.suppression import Suppressions
-from bridge.web.api_outbound import Guard, guarded, read_json
+from bridge.web.api_outbound import Answer, Guard, guarded, once, read_json
 from bridge.web.bodies import BodyTooLarge, read_body
 
 MAX_SUPPRESSIONS: Final = 8 * 1024 * 1024  # bytes
@@ -50,6 +52,7 @@ class CampaignsApi:
     defaults: Defaults
     store: CampaignStore
     suppressions: Suppressions
+    idempotency: Idempotency
     guard: Guard
 
     def routes(self) -> list[Route]:
@@ -70,34 +73,30 @@ class CampaignsApi:
 
     # ------------------------------------------------------------ making one
 
-    async def _judged(self, request: Request) -> Judged:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Refused("the body is not announced as JSON", status=415, hint="Send Content-Type: application/json.")
-        try:
-            raw = await read_body(request, MAX_BODY)
-        except BodyTooLarge:
-            raise Refused("the list is too large", status=413, hint="Make it several.") from None
+    async def _judged(self, raw: bytes) -> Judged:
         judged = await judge_apart(raw, self.policy, self.defaults, datetime.now(UTC))
         numbers = [target.number for target in judged.preview.targets]
         judged.preview.suppress(await self.suppressions.of(numbers))
         return judged
 
     async def _preview(self, request: Request, who: str) -> Response:
-        return JSONResponse((await self._judged(request)).preview.public())
+        return JSONResponse((await self._judged(await _raw(request))).preview.public())
 
     async def _create(self, request: Request, who: str) -> Response:
-        judged = await self._judged(request)
-        key = request.headers.get("idempotency-key", "")
-        campaign = Campaign(
-            campaign_id=new_call_id(f"{who}\n{key}" if key else "").replace("call_", "camp_"),
-            name=judged.name,
-            rules=judged.rules,
-            created_at=datetime.now(UTC),
-        )
-        await self.store.create(campaign, judged.preview.stored())  # there already: the same key, so the same answer
-        body = {"campaign_id": campaign.campaign_id, "state": "draft", **judged.preview.public()}
-        return JSONResponse(body, status_code=201)
+        raw = await _raw(request)
+
+        async def create(seed: str) -> Answer:
+            judged = await self._judged(raw)
+            campaign = Campaign(
+                campaign_id=new_call_id(seed).replace("call_", "camp_"),
+                name=judged.name,
+                rules=judged.rules,
+                created_at=datetime.now(UTC),
+            )
+            await self.store.create(campaign, judged.preview.stored())  # there already: the same request, died in
+            return 201, {"campaign_id": campaign.campaign_id, "state": "draft", **judged.preview.public()}
+
+        return await once(self.idempotency, request, who, hashlib.sha256(raw).hexdigest(), create)
 
     # ------------------------------------------------------------ looking at it
 
@@ -138,12 +137,16 @@ class CampaignsApi:
         if verb not in MOVES:
             raise Refused("there is no such action", status=404, hint=f"One of {', '.join(MOVES)}.")
         to, only_from = MOVES[verb]
-        moved = await self.store.move(campaign.campaign_id, to=to, only_from=only_from, now=datetime.now(UTC))
-        if not moved:
-            raise Refused(
-                f"the campaign is {campaign.state}", status=409, hint=f"{verb} follows {' or '.join(only_from)}."
-            )
-        return JSONResponse({"campaign_id": campaign.campaign_id, "state": to}, status_code=202)
+
+        async def move(_: str) -> Answer:
+            moved = await self.store.move(campaign.campaign_id, to=to, only_from=only_from, now=datetime.now(UTC))
+            if not moved:
+                raise Refused(
+                    f"the campaign is {campaign.state}", status=409, hint=f"{verb} follows {' or '.join(only_from)}."
+                )
+            return 202, {"campaign_id": campaign.campaign_id, "state": to}
+
+        return await once(self.idempotency, request, who, "", move)
 
     async def _change(self, request: Request, who: str) -> Response:
         campaign = await self._found(request)
@@ -203,6 +206,16 @@ class CampaignsApi:
                 "it is not on the list, or its owner has opted out", status=409, hint="An opt-out is kept for ever."
             )
         return Response(status_code=204)
+
+
+async def _raw(request: Request) -> bytes:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused("the body is not announced as JSON", status=415, hint="Send Content-Type: application/json.")
+    try:
+        return await read_body(request, MAX_BODY)
+    except BodyTooLarge:
+        raise Refused("the list is too large", status=413, hint="Make it several.") from None
 
 
 def _public(campaign: Campaign) -> dict[str, Any]:

@@ -48,27 +48,12 @@ class OutboundApi:
 
     async def _place(self, request: Request, who: str) -> Response:
         body = await read_json(request)
-        key = request.headers.get("idempotency-key")
-        if key is None:
-            return _accepted(await self._carry_out(body, new_call_id()))
-        if not _KEY.fullmatch(key):
-            raise Refused("this is no Idempotency-Key", hint="Send 1 to 255 printable ASCII characters.")
-        scope = f"{who} POST /api/v1/calls"
         body_hash = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        claim = await self.idempotency.claim(scope, key, body_hash=body_hash, now=datetime.now(UTC))
-        if isinstance(claim, Conflict):
-            raise Refused("this Idempotency-Key came with another body before", status=409, hint="Use a fresh key.")
-        if not isinstance(claim, New) and claim.http_status is not None:
-            replayed = {"Idempotent-Replayed": "true"}
-            return Response(claim.response, claim.http_status, replayed, media_type="application/json")
-        # One whose process died before it answered is carried out again: its call id is the same, so it is one call.
-        try:
-            made = await self._carry_out(body, new_call_id(f"{scope}\n{key}\n{body_hash}"))
-        except Refused:
-            await self.idempotency.release(scope, key)
-            raise
-        await self.idempotency.complete(scope, key, http_status=202, response=msgspec.json.encode(made).decode())
-        return _accepted(made)
+
+        async def place(seed: str) -> Answer:
+            return 202, await self._carry_out(body, new_call_id(seed))
+
+        return await once(self.idempotency, request, who, body_hash, place)
 
     async def _carry_out(self, body: Any, call_id: str) -> dict[str, Any]:
         if self.placing.draining():
@@ -80,8 +65,38 @@ class OutboundApi:
         return record.public()
 
 
-def _accepted(made: dict[str, Any]) -> Response:
-    return JSONResponse(made, status_code=202)
+async def once(
+    idempotency: Idempotency,
+    request: Request,
+    who: str,
+    body_hash: str,
+    carry_out: Callable[[str], Awaitable[Answer]],
+) -> Response:
+    """``Idempotency-Key``: the same request again gets the same answer, and nothing is done twice. Raises Refused.
+
+    ``carry_out`` is given what an id can be made of, "" where there is no key: one whose process died before it answered is
+    carried out again, and by the same id it is the same.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        status, made = await carry_out("")
+        return JSONResponse(made, status)
+    if not _KEY.fullmatch(key):
+        raise Refused("this is no Idempotency-Key", hint="Send 1 to 255 printable ASCII characters.")
+    scope = f"{who} POST {request.url.path}"
+    claim = await idempotency.claim(scope, key, body_hash=body_hash, now=datetime.now(UTC))
+    if isinstance(claim, Conflict):
+        raise Refused("this Idempotency-Key came with another body before", status=409, hint="Use a fresh key.")
+    if not isinstance(claim, New) and claim.http_status is not None:
+        replayed = {"Idempotent-Replayed": "true"}
+        return Response(claim.response, claim.http_status, replayed, media_type="application/json")
+    try:
+        status, made = await carry_out(f"{scope}\n{key}\n{body_hash}")
+    except Refused:
+        await idempotency.release(scope, key)
+        raise
+    await idempotency.complete(scope, key, http_status=status, response=msgspec.json.encode(made).decode())
+    return JSONResponse(made, status)
 
 
 async def read_json(request: Request, limit: int = MAX_BODY) -> Any:

@@ -232,6 +232,18 @@ async def test_changed_rules_hold_from_the_next_call_on(world: World) -> None:
     assert datetime.fromtimestamp(person.due_us / 1e6, UTC) == datetime(2026, 11, 2, 19, 0, tzinfo=UTC)
 
 
+async def test_a_campaigns_times_can_be_changed_for_everybody(world: World) -> None:
+    """Put off, or ended sooner, also for people who were imported before; nobody's own times are passed either."""
+    await world.create(1, not_after=(START + timedelta(days=1)).isoformat())
+    later = (START + timedelta(hours=1)).isoformat()
+    await world.store.change_rules("camp_1", {"not_before": later}, now=world.now)
+    assert await world.campaigning.next(world.now) is None
+    await world.store.change_rules("camp_1", {"not_after": START.isoformat()}, now=world.now)
+    assert await world.campaigning.next(world.now) is None
+    (person,) = await world.people()
+    assert (person.state, person.result) == ("done", "too_late")
+
+
 async def again(world: World, attempt: Attempt) -> Attempt | None:
     """The carrier surely never had it: the engine claims it anew, and asks whether it may still be dialled."""
     assert await world.attempts.requeue(attempt.call_id, due=world.now)

@@ -82,6 +82,7 @@ def test_every_mistake_is_told_by_its_line() -> None:
         ('number,name\n+12125550123,"Ada\n', False),  # half written
         (b"number\n\xff\xfe", False),
         (b"number\n\0", False),
+        ("number,name\n+12125550123,Ada\n+1212555012", False),  # half written
         ('[{"number": "+12125550123"}, {"num', True),  # half written
         ('{"number": "+12125550123"}', True),
         ("[" * 100_000, True),
@@ -98,6 +99,27 @@ def test_a_million_lines_are_refused() -> None:
     """The bound is told, nothing is taken."""
     with pytest.raises(Refused, match=r"too (long|large)"):
         read("number\n" + "bad\n" * 1_000_000)
+
+
+def test_a_last_line_needs_no_end() -> None:
+    """Where all of it is there, the file is whole."""
+    assert len(read("number,name\n+12125550123,Ada\n+12125550124,Bob").targets) == 2
+
+
+def test_a_persons_times_are_their_own_and_the_campaigns_hold_besides() -> None:
+    """What the campaign says is not copied to each person: it may be changed later."""
+    rules = Rules(not_after=datetime(2026, 11, 5, tzinfo=UTC))
+    found = read(
+        "number,not_after,not_before\n"
+        "+12125550123,,\n"
+        "+12125550124,2026-11-04T00:00:00Z,\n"
+        "+12125550125,2026-11-09T00:00:00Z,2026-11-06T00:00:00Z\n",
+        rules=rules,
+    )
+    plain, own = (target.document for target in found.targets)
+    assert "not_after" not in plain
+    assert own["not_after"].startswith("2026-11-04")
+    assert why(found) == {4: "never within the calling hours"}
 
 
 def test_separators_of_other_countries_are_understood() -> None:

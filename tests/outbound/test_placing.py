@@ -142,6 +142,15 @@ async def test_who_is_suppressed_is_not_called_and_not_stored(world: World) -> N
     assert await world.calls.get(CALL) is None
 
 
+async def test_who_is_suppressed_is_not_called_later_either(world: World) -> None:
+    """It is known now, so it is said now."""
+    await world.suppressions.add([THEM], source="api", now=NOW)
+    with pytest.raises(Refused) as caught:
+        await world.placing().place(replace(WANTED, not_before=datetime.now(UTC) + timedelta(hours=1)), call_id=CALL)
+    assert caught.value.status == 422
+    assert await world.calls.get(CALL) is None
+
+
 async def test_a_limit_that_is_reached_refuses_the_next(world: World) -> None:
     """429 with a time to come again; the one under way is untouched."""
     placing = world.placing(max_concurrent=1)

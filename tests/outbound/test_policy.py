@@ -57,3 +57,11 @@ def test_no_number_is_guessed(lines: tuple[str, ...], callers: tuple[str, ...]) 
     """Where there is none or a choice, the request has to say which line calls."""
     with pytest.raises(Refused):
         policy(*lines, callers=callers).default_caller()
+
+
+@pytest.mark.parametrize("number", ["*", "", "2125550199", "+0", "+1212555019x", "+12125550199 "])
+@pytest.mark.parametrize("lines", [("*",), (ONE, "*")])
+def test_what_is_no_number_never_calls(number: str, lines: tuple[str, ...]) -> None:
+    """The name of the line for all others is not a number to call from, nor is anything else."""
+    with pytest.raises(Refused):
+        policy(*lines, callers=(number,)).caller(number)

@@ -38,6 +38,21 @@ def test_no_cell_of_the_results_is_a_formula(cell: str) -> None:
     assert line[2] == "'" + cell
 
 
+@pytest.mark.parametrize(
+    ("cell", "safe_cell"),
+    [
+        ("Bob;=1+1", "Bob;'=1+1"),  # where the separator is a semicolon, it begins a cell of its own
+        ("Bob\t@x", "Bob\t'@x"),
+        ('a", "=1', 'a", "\'=1'),
+        ("  =1+1", "'  =1+1"),
+        ("\uff1d1+1", "'\uff1d1+1"),  # the wide form counts too
+    ],
+)
+def test_no_part_of_a_cell_becomes_a_formula_either(cell: str, safe_cell: str) -> None:
+    """A spreadsheet of another country cuts lines elsewhere."""
+    assert safe(cell) == safe_cell
+
+
 def test_plain_words_stay_as_they_are() -> None:
     """A name keeps its quotes, commas and line breaks through the file."""
     name = 'Ada "A", the\nfirst = best'

@@ -76,3 +76,16 @@ def test_what_cannot_be_is_refused_with_a_remedy(body: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
         read({"to": THEM, **body}, POLICY, NOW)
     assert refused.value.hint
+
+
+def test_nobody_calls_themselves() -> None:
+    """Where any number is a line of ours, the one that calls is one too."""
+    policy = Policy(
+        destinations=Destinations(["+1"], frozenset()),
+        budget=Budget(),
+        lines={"*": Line(number="*", agents=("support",))},
+        agents=frozenset({"support"}),
+    )
+    assert read({"to": THEM, "from": US}, policy, NOW).from_ == US
+    with pytest.raises(Refused):
+        read({"to": US, "from": US}, policy, NOW)

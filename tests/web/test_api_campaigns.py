@@ -56,11 +56,25 @@ async def test_rules_change_while_it_waits(all_: Deployment) -> None:
 
 
 async def test_the_same_key_is_one_campaign(all_: Deployment) -> None:
-    """A request that is repeated stores nothing twice."""
-    body = {"rules": RULES, "csv": PEOPLE}
-    made = [await all_.ask("POST", "/api/v1/campaigns", body=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    """A request that is repeated stores nothing twice; with another list the key is spent, and a preview needs none."""
+    body, key = {"rules": RULES, "csv": PEOPLE}, {"Idempotency-Key": "k"}
+    made = [await all_.ask("POST", "/api/v1/campaigns", body=body, headers=key) for _ in range(2)]
+    assert [each.status for each in made] == [201, 201]
     assert made[0].json == made[1].json
+    other = {**body, "csv": PEOPLE + "+12125550125,Cyd,America/New_York\n"}
+    assert (await all_.ask("POST", "/api/v1/campaigns", body=other, headers=key)).status == 409
     assert len((await all_.ask("GET", "/api/v1/campaigns")).json["campaigns"]) == 1
+    assert (await all_.ask("POST", "/api/v1/campaigns/preview", body=other, headers=key)).status == 200
+
+
+async def test_a_step_with_a_key_is_made_once(all_: Deployment) -> None:
+    """Whose answer was lost asks again, and learns that it was done; a refused step leaves the key free."""
+    made = await all_.ask("POST", "/api/v1/campaigns", body={"rules": RULES, "csv": PEOPLE})
+    path, key = f"/api/v1/campaigns/{made.json['campaign_id']}", {"Idempotency-Key": "s"}
+    assert (await all_.ask("POST", f"{path}/pause", body={}, headers=key)).status == 409
+    answers = [await all_.ask("POST", f"{path}/start", body={}, headers=key) for _ in range(2)]
+    assert [(each.status, each.json["state"]) for each in answers] == [(202, "running")] * 2
+    assert (await all_.ask("POST", f"{path}/start", body={})).status == 409
 
 
 async def test_a_long_list_is_judged_all_the_same(all_: Deployment) -> None:
