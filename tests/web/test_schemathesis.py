@@ -55,6 +55,7 @@ class Asked:
     async def _known(self) -> dict[str, str]:
         call, _ = await self.deployment.talking()
         made = await self.deployment.ask("POST", "/api/v1/campaigns", body=PEOPLE)
+        assert made.status == 201, made.text
         return {"calls": call.sid, "agents": "support", "campaigns": made.json["campaign_id"]}
 
     def judge(self, case: schemathesis.Case) -> None:
