@@ -56,9 +56,20 @@ class Caller:
         self.dropped = False  # the bridge closed the stream
         self._leaving = False
 
+    async def ask(self) -> str:
+        """The webhook of a new call: its TwiML."""
+        return await self._post("/twilio/voice", "ringing")
+
+    @staticmethod
+    def admits(answer: str) -> bool:
+        """The call is taken. Raises RuntimeError for an answer that is neither a stream nor words."""
+        if STREAM.search(answer) is None and "<Say" not in answer:
+            raise RuntimeError(f"no answer for a caller: {answer[:200]}")
+        return STREAM.search(answer) is not None
+
     async def dial(self) -> None:
         """The webhook, and the media socket that its TwiML asks for. Raises RuntimeError where the bridge refuses."""
-        answer = await self._post("/twilio/voice", "ringing")
+        answer = await self.ask()
         stream, grant = STREAM.search(answer), dict(GRANT.findall(answer))
         if stream is None:
             raise RuntimeError(f"the bridge does not take the call: {answer[:200]}")

@@ -90,6 +90,11 @@ class Load:
         self._callers[call.number % SLOTS].append(caller)
         return call
 
+    def stranger(self) -> Caller:
+        """Somebody whose call is not counted among ours."""
+        self._made += 1
+        return Caller(self._carrier, self._made, Track(self._books[0], Tally()), Track(self._books[1], Tally()))
+
     async def begin_many(self, count: int) -> None:
         """``count`` more, a few at a time, until both ends of all of them talk. Raises RuntimeError."""
         for _ in range(count):

@@ -63,6 +63,21 @@ class Subject:
             await self._reader.readline()
 
 
+def descriptors(pid: int, *, apart: int) -> tuple[int, int]:
+    """Open files and sockets of a process, and beside them its connections to ``apart``, a port of loopback: an HTTP client
+    keeps those that it may need again for a while. Linux only.
+    """
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    pooled = {f"socket:[{each[9]}]" for each in fields if int(each[2].rpartition(":")[2], 16) == apart}
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    others = sum(name in pooled for name in found)
+    return len(found) - others, others
+
+
 def cores() -> tuple[int, int] | None:
     """One for the bridge and one for the load; None where there is only one, or no way to choose."""
     if not hasattr(os, "sched_getaffinity"):

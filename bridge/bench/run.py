@@ -17,7 +17,7 @@ from bridge.audio.formats import TELEPHONE, AudioFormat, Encoding
 from bridge.bench.agent import AgentServer, Shape
 from bridge.bench.figures import Figures, Way, quantile
 from bridge.bench.load import Load, cpu_now, loading
-from bridge.bench.process import Subject, cores, listen, subject, this_bridge
+from bridge.bench.process import Subject, cores, descriptors, listen, subject, this_bridge
 from bridge.bench.track import Tally
 from bridge.store.database import Database
 
@@ -31,6 +31,7 @@ SHAPES: Final = {
 ACCOUNT: Final = "AC" + "0123456789abcdef" * 2
 WARM_S: Final = 2.0  # of all calls, before it counts
 SETTLE_S: Final = 0.5
+SOCKETS: Final = 2  # of a call: the carrier's and the agent's
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Rig:
 Command = Callable[[Path, AgentServer], Sequence[str]]
 
 
-def configuration(folder: Path, *, url: str, agent: AgentServer, token: str) -> Path:
+def configuration(folder: Path, *, url: str, agent: AgentServer, token: str, max_calls: int = 100_000) -> Path:
     """A whole bridge: records on disk, metrics on, one agent for every number."""
     if agent.shape.provider == "kura":
         table = 'provider = "kura"\nassistant_id = 1'
@@ -56,7 +57,7 @@ def configuration(folder: Path, *, url: str, agent: AgentServer, token: str) -> 
     file.write_text(
         f"""public_url = "{url}"
 database_url = "sqlite:///{folder}/calls.db"
-max_calls = 100000
+max_calls = {max_calls}
 [carriers.twilio]
 account_sid = "{ACCOUNT}"
 auth_token = "{token}"
@@ -81,7 +82,12 @@ keys = ["{secrets.token_hex(16)}"]
 
 @contextlib.asynccontextmanager
 async def rig(
-    shape: Shape, *, pinned: bool = True, command: Command | None = None, keep_alive: bool = True
+    shape: Shape,
+    *,
+    pinned: bool = True,
+    command: Command | None = None,
+    keep_alive: bool = True,
+    max_calls: int = 100_000,
 ) -> AsyncIterator[Rig]:
     """A bridge (ours; or what ``command`` runs) and the load for it, each on its core, with one call made before."""
     own = cores() if pinned else None
@@ -95,7 +101,7 @@ async def rig(
             agent = await stack.enter_async_context(AgentServer(shape))
             listener = stack.enter_context(contextlib.closing(listen()))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            file = configuration(folder, url=url, agent=agent, token=token)
+            file = configuration(folder, url=url, agent=agent, token=token, max_calls=max_calls)
             if command is None:  # as at every start but the first
                 database = Database(f"sqlite:///{folder}/calls.db")
                 await database.migrate()
@@ -168,6 +174,42 @@ async def burst(rig: Rig, *, rate: float, seconds: float, talk_s: float = 1.0) -
             await asyncio.sleep(max(began + number / rate - perf_counter(), 0))
             group.create_task(one())
     return list(load.answers)
+
+
+async def crowd(rig: Rig, *, rate: float, seconds: float) -> tuple[int, list[float]]:
+    """``rate`` webhooks a second for a bridge that is full: how many were let in, and the answer times of the others, s."""
+    began, admitted, answers = perf_counter(), 0, list[float]()
+
+    async def one() -> None:
+        nonlocal admitted
+        caller = rig.load.stranger()
+        if caller.admits(await caller.ask()):
+            admitted += 1
+        else:
+            answers.append(caller.answer_s)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(began + number / rate - perf_counter(), 0))
+            group.create_task(one())
+    return admitted, answers
+
+
+async def law(rig: Rig, counts: Sequence[int], *, patience_s: float = 10.0) -> list[tuple[int, int]]:
+    """(calls up, descriptors), without what the HTTP client keeps; given time, since sockets close a moment after a call."""
+    pid, port = rig.bridge.process.pid, int(rig.load.agent.base_url.rpartition(":")[2])
+    found: list[tuple[int, int]] = []
+    for count in counts:
+        await rig.load.begin_many(count)
+        until = perf_counter() + patience_s
+        wanted = None if not found else found[0][1] + SOCKETS * (count - found[0][0])
+        while (at := descriptors(pid, apart=port)[0]) != wanted and perf_counter() < until:
+            await asyncio.sleep(0.1 if wanted is not None else SETTLE_S)
+            if wanted is None:
+                wanted = at  # the first: twice the same
+        found.append((count, at))
+        await rig.load.end_all()
+    return found
 
 
 def _way(tally: Tally) -> Way:

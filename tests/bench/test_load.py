@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.bench.process import cores
-from bridge.bench.run import SHAPES, measure, rig
+from bridge.bench.run import SHAPES, law, measure, rig
 
 CALLS = 20
 SECONDS = 3.0
@@ -21,6 +21,14 @@ async def test_every_frame_of_every_call_arrives_once_in_order_and_to_the_sample
         assert way.wrong == 0
     assert running.load.agent.late_pongs == 0
     assert found.correct
+
+
+async def test_r02_open_files_are_two_for_each_call() -> None:
+    """a + 2N exactly, with 0, 5, 10 and 20 calls up and with none afterwards: a socket of the carrier, one of the agent."""
+    async with rig(SHAPES["16k"], pinned=False, keep_alive=False) as running:
+        found = await law(running, (0, 5, 10, 20, 0))
+    (_, rest), *more = found
+    assert more == [(count, rest + 2 * count) for count, _ in more]
 
 
 async def test_a_load_that_loses_frames_is_noticed() -> None:
