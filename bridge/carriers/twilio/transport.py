@@ -1,12 +1,9 @@
-"""The HTTP under Twilio's own library: one aiohttp session, a time limit that holds, and refusals told as CarrierFailure.
-
-The library's own asynchronous client keeps its timeout to itself (aiohttp's 300 s then apply), makes its session in the
-constructor, where no loop need run, and logs the numbers that it calls.
-"""
+"""The HTTP to Twilio's API: one aiohttp session, a time limit that holds, and refusals told as CarrierFailure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -24,42 +21,41 @@ class _Refusal(msgspec.Struct):
     code: int | None = None
 
 
-class Transport:
-    """What Twilio's library calls an asynchronous HTTP client. The session is made at the first request, inside its loop."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Twilio answered to a request that it carried out."""
 
-    is_async: Final = True
+    status_code: int
+    text: str
+
+
+class Transport:
+    """The session is made at the first request, inside its loop."""
 
     def __init__(self, *, timeout_s: float) -> None:
-        self.timeout = timeout_s  # the library looks at this name
+        self._timeout = timeout_s
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
         self,
         method: str,
         url: str,
+        *,
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Any:
-        """One request; never a redirect, whose target would be sent our credentials. Raises CarrierFailure.
-
-        Returns the library's own kind of response, whose attributes it keeps adding to.
-        """
-        from twilio.http.response import Response  # type: ignore[import-untyped]
-
+    ) -> Answer:
+        """One request; never a redirect, whose target would be sent our credentials. Raises CarrierFailure."""
         session = self._open()
-        reads = method.upper() == "GET"
-        limit = timeout or self.timeout
+        reads = method == "GET"
+        limit = self._timeout
         try:
             async with session.request(
                 method,
                 url,
                 params=_pairs(params),
                 data=aiohttp.FormData(_pairs(data)) if data else None,
-                headers={**(headers or {}), **({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {})},
+                headers={"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else None,
                 timeout=aiohttp.ClientTimeout(total=limit, connect=limit * _CONNECT_SHARE),
                 allow_redirects=False,
             ) as response:
@@ -79,7 +75,7 @@ class Transport:
             ) from error
         if response.status >= 300:
             raise _failure(response.status, body, reads=reads)
-        return Response(response.status, body, dict(response.headers))
+        return Answer(response.status, body)
 
     async def close(self) -> None:
         """Close the connections."""

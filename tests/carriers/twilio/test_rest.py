@@ -347,6 +347,20 @@ async def test_the_numbers_of_the_account(twilio: Twilio, rest: TwilioRest) -> N
     }
 
 
+async def test_numbers_on_many_pages_are_all_there(twilio: Twilio, rest: TwilioRest) -> None:
+    """Page after page, as Twilio names them; a page elsewhere would be sent our credentials, and is not asked for."""
+    first, second = {"sid": "PN" + "a" * 32, "phone_number": "+15550100"}, {"sid": "PN" + "b" * 32}
+    more = f"/2010-04-01/Accounts/{AC}/IncomingPhoneNumbers.json?PageSize=200&Page=1&PageToken=PAx"
+    twilio.answers_once = [(200, {"incoming_phone_numbers": [first], "next_page_uri": more})]
+    twilio.answer = (200, {"incoming_phone_numbers": [second], "next_page_uri": None})
+    assert [facts.number for facts in await rest.numbers()] == ["+15550100", ""]
+    assert dict(twilio.asked[1][2]) == {"PageSize": "200", "Page": "1", "PageToken": "PAx"}
+    twilio.answer = (200, {"incoming_phone_numbers": [first], "next_page_uri": "@elsewhere.example/"})
+    with pytest.raises(CarrierFailure):
+        await rest.numbers()
+    assert len(twilio.asked) == 3
+
+
 async def test_the_account_is_checked(twilio: Twilio, rest: TwilioRest) -> None:
     """An active account is a sentence, a suspended one a failure with a remedy."""
     twilio.answer = (200, {"sid": AC, "status": "active", "type": "Trial"})

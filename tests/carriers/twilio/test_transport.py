@@ -1,4 +1,4 @@
-"""The HTTP under Twilio's own library."""
+"""The HTTP to Twilio's API."""
 
 import socket
 from collections.abc import AsyncIterator
