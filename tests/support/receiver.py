@@ -31,12 +31,13 @@ class Delivery:
 class Receiver:
     """`async with Receiver() as receiver: ... receiver.url`. `answers` are given in turn, then `answer` for ever."""
 
-    def __init__(self, secret: str = SECRET) -> None:
+    def __init__(self, secret: str = SECRET, *, host: str = "127.0.0.1") -> None:
         self.deliveries: list[Delivery] = []
         self.answers: list[Any] = []  # a dict, a status, or an Answer
         self.answer: Any = {"ok": True}
         self.pulse = Pulse()
         self.over = asyncio.Event()
+        self.host = host
         self.port = 0
         self._webhook = Webhook(secret)
         self._runner: web.AppRunner | None = None
@@ -46,7 +47,7 @@ class Receiver:
         app.router.add_route("*", "/{tail:.*}", self._take)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, self.host, self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -59,7 +60,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
     @property
     def once(self) -> list[dict[str, Any]]:
@@ -78,6 +79,12 @@ class Receiver:
         """An answer that never comes."""
         await self.over.wait()
         return web.Response(status=500)
+
+    async def close(self, request: web.Request, body: dict[str, Any]) -> web.Response:
+        """An answer after which the connection is closed: the next one is opened anew."""
+        response = web.json_response(body)
+        response.force_close()
+        return response
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
