@@ -133,7 +133,10 @@ async def _number(
         except CarrierFailure as failure:
             yield fail(subject, f"could not be set: {failure}", failure.hint)
             return
-        yield ok(subject, "was set: its calls, their ends and its fallback go where they should")
+        yield ok(
+            subject,
+            f"was set: its calls{' (and its fallback)' if sets_fallback else ''} and their ends go where they should",
+        )
         wrong, no_fallback = [], no_fallback and not sets_fallback
     elif not wrong:
         yield ok(subject, "its calls and their ends are sent here")

@@ -11,11 +11,8 @@ import pytest
 
 from bench import reference
 from bridge.settings import Settings
+from tests.docs.blocks import BLOCKS, DOCS, PAGES, ROOT, Block, commands, kind
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "deploy/README.md"])
-MARKED = re.compile(r"<!-- test: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 ENVIRONMENT = {
     "TWILIO_ACCOUNT_SID": "AC" + "0123456789abcdef" * 2,
@@ -29,46 +26,53 @@ ENVIRONMENT = {
 DEMO = 'database_url = "sqlite:///demo.db"\n[agents.demo]\nprovider = "demo"\n[[lines]]\nnumber = "*"\nagent = "demo"\n'
 
 
-def blocks(kind: str) -> list[tuple[str, str]]:
-    """The marked blocks of a kind, with the page of each."""
-    found = []
-    for page in PAGES:
-        found += [
-            (str(page.relative_to(ROOT)), text) for name, text in MARKED.findall(page.read_text()) if name == kind
-        ]
-    return found
+def test_every_block_is_executed_or_says_why_not() -> None:
+    """No example stands in the documentation that nobody tries: it has a kind that a test knows, or its reason."""
+    known = {"config", "part", "run", "serve", "bridge", "make"}
+    silent = [each.where for each in BLOCKS if each.kind not in known and len(each.reason.split()) < 3]
+    assert not silent, f"mark these with <!-- test: KIND --> or <!-- not run: REASON -->: {silent}"
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("config"))
-def test_configurations_load(page: str, text: str, tmp_path: Path) -> None:
-    """Every whole configuration is one that the bridge takes, without a warning."""
+@pytest.mark.parametrize("block", kind("config"), ids=lambda each: each.where)
+def test_configurations_load(block: Block, tmp_path: Path) -> None:
+    """config: a whole configuration that the bridge takes, without a warning."""
     file = tmp_path / "bridge.toml"
-    file.write_text(text)
+    file.write_text(block.text)
     assert Settings.load(str(file), ENVIRONMENT).warnings == ()
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("part"))
-def test_parts_of_configurations_load(page: str, text: str, tmp_path: Path) -> None:
-    """Every part fits into a configuration."""
+@pytest.mark.parametrize("block", kind("part"), ids=lambda each: each.where)
+def test_parts_of_configurations_load(block: Block, tmp_path: Path) -> None:
+    """part: it fits into a configuration."""
     file = tmp_path / "bridge.toml"
-    file.write_text(DEMO + text)
+    file.write_text(DEMO + block.text)
     file.chmod(0o600)
     Settings.load(str(file), ENVIRONMENT)
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("run"))
-def test_commands_run(page: str, text: str, tmp_path: Path) -> None:
-    """Every marked command runs as it stands and exits with 0."""
+@pytest.mark.parametrize("block", kind("run"), ids=lambda each: each.where)
+def test_commands_run(block: Block, tmp_path: Path) -> None:
+    """run: every command runs as it stands, with nothing else there, and exits with 0."""
     (tmp_path / "demo.toml").write_text(DEMO)
-    for line in text.strip().splitlines():
+    for line in commands(block.text):
         words = shlex.split(line)
         if words[0] == "callbridge":
             words[:1] = [sys.executable, "-m", "bridge"]
-        elif words[:2] == ["python", "-m"]:
+        elif words[0] in ("python", ".venv/bin/python"):
             words[0] = sys.executable
         environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", kind("make"), ids=lambda each: each.where)
+def test_targets_are_there(block: Block) -> None:
+    """make: the Makefile has the target. (What it does is what the tests do, or takes minutes of a machine by itself.)"""
+    for line in commands(block.text):
+        words = shlex.split(line, comments=True)
+        assert words[0] == "make"
+        done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
 
 
 def test_links_lead_somewhere() -> None:

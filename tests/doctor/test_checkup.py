@@ -76,7 +76,17 @@ async def test_numbers_are_set_only_when_asked(deployment: Deployment) -> None:
     assert not lines(fixed, "FAIL") + lines(fixed, "warn")
     assert len(number.updates) == 1
     assert number.facts["voice_fallback_url"] == "https://handler.twilio.com/twiml/EH1"
+    assert "fallback" in found(fixed, "was set").what
     assert not lines(after, "FAIL") + lines(after, "warn")
+
+
+async def test_a_fix_claims_no_more_than_it_did(deployment: Deployment) -> None:
+    """Without --fallback-url the webhook and callback are set, and that there is still no fallback is said, not the contrary."""
+    async with serving(deployment):
+        fixed = await deployment.examine(fix=True)
+    assert "fallback" not in found(fixed, "was set").what
+    assert "no fallback URL" in found(fixed, "no fallback URL").what
+    assert "voice_fallback_url" not in deployment.rest.number("+15550100").updates[0]
 
 
 async def test_a_number_that_is_not_ours(deployment: Deployment) -> None:
