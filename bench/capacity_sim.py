@@ -163,16 +163,20 @@ def erlang_b(load: float, servers: int) -> float:
     return blocked
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Simulate what the options say."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity_sim", description=__doc__)
     for name, value in asdict(Plan()).items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             parser.add_argument(option, action="store_true")
+        elif name == "balance":
+            parser.add_argument(option, choices=("least", "turn"), default=value)
         else:
             parser.add_argument(option, type=type(value), default=value)
-    plan = Plan(**vars(parser.parse_args()))
+    plan = Plan(**vars(parser.parse_args(arguments)))
+    if plan.kills > plan.instances or min(plan.instances, plan.max_calls, plan.load, plan.talk_s, plan.hours) <= 0:
+        parser.error("numbers must be above 0, and no more instances can die than there are")
     result = Simulation(plan).run()
     body = asdict(result) | {"blocked_share": result.blocked / max(1, result.offered)}
     body["erlang_b"] = erlang_b(plan.load, plan.instances * plan.max_calls)

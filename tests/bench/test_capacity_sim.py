@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.capacity_sim import Plan, Simulation, erlang_b
+from bench.capacity_sim import Plan, Simulation, erlang_b, main
 
 
 @pytest.mark.parametrize(("load", "servers", "share"), [(1.0, 1, 0.5), (2.0, 2, 0.4), (10.0, 10, 0.2146)])
@@ -33,3 +33,12 @@ def test_a_rolling_restart_blocks_nobody() -> None:
     result = Simulation(Plan(instances=4, max_calls=50, load=60.0, talk_s=30.0, hours=2.0, roll=True)).run()
     assert result.blocked == 0
     assert result.roll_minutes > 0
+
+
+@pytest.mark.parametrize("wrong", [["--kills", "101"], ["--load", "0"], ["--balance", "random"], ["--hours", "-1"]])
+def test_what_cannot_be_simulated_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, with exit code 2, and not by a traceback in mid-run."""
+    with pytest.raises(SystemExit) as refused:
+        main(wrong)
+    assert refused.value.code == 2
+    assert "error:" in capsys.readouterr().err
