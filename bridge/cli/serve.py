@@ -11,21 +11,17 @@ import argparse
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
-from bridge.cli import add_config, with_carrier
+from bridge.cli import add_config, parent, with_carrier
 from bridge.settings import Settings
 
 BIND_S: Final = 5.0  # a predecessor may still be letting go of the port
 BACKLOG: Final = 1024
-FAST_S: Final = 2.0  # a child that dies so soon did not get to work
-MAX_FAST: Final = 5  # in a row
 SYSTEMD_FD: Final = 3
 
 
@@ -56,9 +52,16 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    if args.single:
-        return _serve(settings, listener, Child(load, _worker(settings, args)))
-    return Parent(listener, _again(args)).run()
+    if not args.single:
+        _become_parent(listener, _again(args))
+    return _serve(settings, listener, Child(load, _worker(settings, args)))
+
+
+def _become_parent(listener: socket.socket, command: list[str]) -> NoReturn:
+    """A process of half the size: this one has read the settings, and needs none of that any more."""
+    os.set_inheritable(listener.fileno(), True)
+    small = [sys.executable, "-I", "-S", parent.__file__, str(listener.fileno())]
+    os.execv(sys.executable, [*small, *command])  # noqa: S606 - our own interpreter and arguments
 
 
 def _again(args: argparse.Namespace) -> list[str]:
@@ -143,40 +146,3 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
 def _orphaned() -> None:
     """The parent was killed: its end of the pipe is closed. Whoever starts it again needs the port."""
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Parent:
-    """Keeps one child running. Signals go on to it; its orderly end is ours."""
-
-    def __init__(self, listener: socket.socket, command: list[str]) -> None:
-        self._listener = listener
-        self._lifeline, self._held = os.pipe()  # the child sees its end close when we are gone, however we went
-        self._command = [*command, "--fd", str(listener.fileno()), "--lifeline", str(self._lifeline)]
-        self._child: subprocess.Popen[bytes] | None = None
-        self._leaving = False
-
-    def run(self) -> int:
-        """Start, watch, restart; the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._pass_on)
-        fast = 0
-        while True:
-            began = time.monotonic()
-            # A group of its own: Ctrl-C reaches the child once, through us.
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                self._command, pass_fds=[self._listener.fileno(), self._lifeline], process_group=0
-            )
-            code = self._child.wait()
-            if self._leaving or code in (0, 1, 2):
-                return code if code >= 0 else 1
-            fast = fast + 1 if time.monotonic() - began < FAST_S else 0
-            if fast >= MAX_FAST:
-                print("The server ends as soon as it starts; giving up.", file=sys.stderr)
-                return 1
-            print(f"The server died (code {code}); starting it again.", file=sys.stderr)
-
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if number != signal.SIGHUP:
-            self._leaving = True
-        if self._child is not None and self._child.poll() is None:
-            self._child.send_signal(number)
