@@ -173,8 +173,8 @@ def agent_problem(call: Call, event: e.AgentProblem, now: float) -> list[e.Order
 def garbled(call: Call, event: e.Garbage, now: float) -> list[e.Order]:
     """One message of a leg made no sense: skipped and counted; a second's worth ends the leg."""
     too_much = call.garbage[event.side].bad(now) or event.fatal
-    if not too_much:
-        return []
+    if not too_much or (event.side == "phone" and call.leaving is not None):
+        return []  # who is on the way out already is not told twice
     call.note("garbage", now, side=event.side, reason=str(event.reason))
     if event.side == "agent":
         if call.connecting:

@@ -230,6 +230,18 @@ def test_a_second_of_nonsense_ends_the_phone_leg_with_its_reason() -> None:
     assert stage.prompted == ["goodbye_trouble"]
 
 
+def test_nonsense_that_goes_on_is_answered_once() -> None:
+    """The caller hears the words to the end, one time, and the line is hung up while the nonsense still comes."""
+    stage = Stage().connected()
+    for _ in range(500):
+        if not stage.over:
+            stage.tell(e.Garbage("phone", Reason.CARRIER_PROTOCOL))
+            stage.wait(0.02)
+    assert stage.prompted == ["goodbye_trouble"]
+    assert stage.over
+    assert [note["type"] for note in stage.record.events].count("garbage") == 1
+
+
 def test_a_second_of_nonsense_from_the_agent_is_a_loss() -> None:
     """A successor is fetched."""
     stage = Stage().connected()
