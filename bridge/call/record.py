@@ -127,6 +127,11 @@ class CallRecord:
         """The number of the person on the phone: the caller of an inbound call, the called one of an outbound call."""
         return self.from_number if self.direction is Direction.INBOUND else self.to_number
 
+    @property
+    def phone_number(self) -> str:
+        """The person's number as agents and tools are told it; "" where it is withheld or none (client:..., sip:...)."""
+        return self.person if self.person.startswith("+") else ""
+
     def advance(self, status: Status) -> bool:
         """Move forward; False (and nothing changes) where ``status`` is not ahead of where the call stands."""
         if status.rank <= self.status.rank:

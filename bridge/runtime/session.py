@@ -237,7 +237,7 @@ class CallSession:
             call_id=record.call_id,
             carrier_call_id=record.carrier_call_id or "",
             direction=str(record.direction),
-            phone_number=record.person,
+            phone_number=record.phone_number,
             called_number=record.from_number if outbound else record.to_number,
             variables=variables,
             first_message=overrides.get("first_message"),

@@ -56,7 +56,7 @@ class About:
         outbound = record.direction == "outbound"
         return cls(
             call_id=record.call_id,
-            phone_number=record.person,
+            phone_number=record.phone_number,
             called_number=record.from_number if outbound else record.to_number,
             direction=str(record.direction),
             agent=record.agent,

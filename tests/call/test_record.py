@@ -67,6 +67,13 @@ def test_turns_and_events_are_bounded_and_what_is_left_out_is_counted() -> None:
     assert call.dropped == 7
 
 
+@pytest.mark.parametrize("caller", ["", "client:bob", "sip:bob@example.com", "sip:+15550123456@example.com"])
+def test_a_caller_without_a_number_has_no_phone_number(caller: str) -> None:
+    """What is told as a phone number can be dialled; an address of a browser or a SIP phone is none."""
+    assert replace(record(), from_number=caller).phone_number == ""
+    assert record().phone_number == "+15550123456"
+
+
 def test_the_person_is_the_other_side() -> None:
     """Who calls us, or whom we call."""
     assert record().person == "+15550123456"
