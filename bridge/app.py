@@ -49,7 +49,7 @@ from bridge.web.health import health_routes
 from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
-from bridge.web.server import FrontServer, front_protocol
+from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
 from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
@@ -355,11 +355,12 @@ class House:
 
     def _uvicorn(self, app: Any) -> uvicorn.Config:
         doors = {} if self.dashboard is None else self.dashboard.doors()
+        outer = outer_path(self.settings.public_url, app.routes)
         return uvicorn.Config(
             app,
             host=self.host,
             port=self.port,
-            http=front_protocol(MEDIA_PATH, self.door().admit, doors),
+            http=front_protocol(MEDIA_PATH, self.door().admit, doors, prefix=outer),
             ws="websockets-sansio",
             ws_max_size=64 * 1024,
             ws_per_message_deflate=False,
@@ -380,9 +381,8 @@ class House:
             for each in listener.sockets:
                 self.port = each.getsockname()[1]
         gc.collect()
-        gc.set_threshold(
-            50_000, 20, 100
-        )  # calls make hardly any cycles: a look at everything is dear and finds nothing
+        # Calls make hardly any cycles: a look at everything is dear and finds nothing.
+        gc.set_threshold(50_000, 20, 100)
         gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
         self.started.set()
         log.info("serving", host=self.host, port=self.port, instance=self.instance)

@@ -8,12 +8,14 @@ is over. A second signal ends at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
+from starlette.routing import BaseRoute
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bridge.runtime.sockets import Socket, serve_upgrade
@@ -26,8 +28,14 @@ log = structlog.get_logger("bridge.server")
 Admit = Callable[[Any, str], Socket | int]  # (upgrade request, peer address) -> the socket to use, or an HTTP status
 
 
-def front_protocol(media_path: str, admit: Admit, others: Mapping[str, Admit] | None = None) -> type[HttpToolsProtocol]:
-    """uvicorn's HTTP protocol with deadlines, and with the upgrade of ``media_path`` (and ``others``) taken out of its hands."""
+def front_protocol(
+    media_path: str, admit: Admit, others: Mapping[str, Admit] | None = None, *, prefix: str = ""
+) -> type[HttpToolsProtocol]:
+    """uvicorn's HTTP protocol with deadlines, and with the upgrade of ``media_path`` (and ``others``) taken out of its hands.
+
+    ``prefix``: the path of ``public_url``. A proxy may cut it off or leave it there: both come to the same route.
+    """
+    outer = prefix.encode()
     doors = {path.encode(): door for path, door in {media_path: admit, **(others or {})}.items()}
 
     class FrontProtocol(HttpToolsProtocol):
@@ -49,6 +57,8 @@ def front_protocol(media_path: str, admit: Admit, others: Mapping[str, Admit] | 
 
         def on_headers_complete(self) -> None:
             self._expect(BODY_S)
+            if outer and self.url.startswith(outer + b"/"):
+                self.url = self.url[len(outer) :]
             super().on_headers_complete()
 
         def on_message_complete(self) -> None:
@@ -57,7 +67,7 @@ def front_protocol(media_path: str, admit: Admit, others: Mapping[str, Admit] | 
 
         def handle_websocket_upgrade(self) -> None:
             self._expect(None)
-            door = doors.get(self.url.split(b"?", 1)[0])
+            door = doors.get(self.url.split(b"?", 1)[0].rstrip(b"/"))
             if door is None:
                 super().handle_websocket_upgrade()
                 return
@@ -80,6 +90,12 @@ def front_protocol(media_path: str, admit: Admit, others: Mapping[str, Admit] | 
                 self.transport.close()
 
     return FrontProtocol
+
+
+def outer_path(public_url: str | None, routes: Sequence[BaseRoute]) -> str:
+    """The path of ``public_url``, as ``front_protocol`` takes it; "" where a route of ours begins alike: it would be lost."""
+    path = urlsplit(public_url or "").path.rstrip("/")
+    return "" if any(getattr(route, "path", "").startswith(path + "/") for route in routes) else path
 
 
 class FrontServer(uvicorn.Server):

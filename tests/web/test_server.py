@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 import uvicorn
+from starlette.routing import Route
 
 from bridge.runtime.sockets import Socket
-from bridge.web.server import FrontServer, front_protocol
+from bridge.web.server import FrontServer, front_protocol, outer_path
 
 
 class Front:
@@ -25,7 +26,7 @@ class Front:
             self._app,
             host="127.0.0.1",
             port=0,
-            http=front_protocol("/media", self._admit),
+            http=front_protocol("/media", self._admit, prefix="/phone"),
             interface="asgi3",
             lifespan="off",
             log_config=None,
@@ -52,7 +53,7 @@ class Front:
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"here"})
+        await send({"type": "http.response.body", "body": b"here" if scope["path"] != "/where" else scope["raw_path"]})
 
 
 @pytest.fixture
@@ -112,6 +113,36 @@ async def test_media_upgrades_never_reach_the_application(front: Front) -> None:
                 await http.ws_connect(front.url + path)
             assert refused.value.status == 403
     assert front.asked == [("/media", "127.0.0.1"), ("/media?x=1", "127.0.0.1")]
+
+
+async def test_a_proxy_may_cut_off_the_outer_path_or_leave_it(front: Front) -> None:
+    """Both come to the same route, and to the same door; what only begins alike is left as it is."""
+    assert await get(front.url + "/where") == "/where"
+    assert await get(front.url + "/phone/where") == "/where"
+    assert await get(front.url + "/phones/where") == "here"
+    async with aiohttp.ClientSession() as http:
+        for path in ("/media/", "/phone/media", "/phone/media/"):
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await http.ws_connect(front.url + path)
+    assert [path for path, _ in front.asked] == ["/media/", "/media", "/media/"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "outer"),
+    [
+        (None, ""),
+        ("https://bridge.example.com", ""),
+        ("https://bridge.example.com/", ""),
+        ("https://example.com/phone/", "/phone"),
+        ("https://example.com/a/b", "/a/b"),
+        ("https://example.com/api", ""),  # cut off, our own /api/v1/calls would be lost
+    ],
+)
+def test_the_outer_path_is_that_of_the_public_url(public_url: str | None, outer: str) -> None:
+    """Unless a route of ours begins alike."""
+    assert (
+        outer_path(public_url, [Route("/api/v1/calls", asyncio.sleep), Route("/twilio/voice", asyncio.sleep)]) == outer
+    )
 
 
 async def test_a_plain_request_for_the_media_path_is_an_ordinary_one(front: Front) -> None:
