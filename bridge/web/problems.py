@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bridge.errors import BridgeError
+
+REMEDIES: Final = {  # where nothing better can be said
+    400: "Check the request against /api/v1/openapi.json, or Twilio's documentation for its webhooks.",
+    403: "Check the credentials of the request.",
+    404: "Check the address; /api/v1/openapi.json has those of the API.",
+    405: "Use one of the methods that the header Allow names.",
+    413: "Send less at once.",
+}
+OTHERWISE: Final = "Try again; if it goes on, the bridge's log says more."
 
 
 def problem(status: int, detail: str, *, remedy: str = "", headers: dict[str, str] | None = None) -> Response:
@@ -17,9 +27,8 @@ def problem(status: int, detail: str, *, remedy: str = "", headers: dict[str, st
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
+        "remedy": remedy or REMEDIES.get(status, OTHERWISE),
     }
-    if remedy:
-        body["remedy"] = remedy
     return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
 
 
