@@ -95,7 +95,8 @@ class Switchboard:
     def full(self) -> bool:
         """No call more: as many as may be, of this instance or of all, or the machine cannot keep up."""
         mine = self.limits.max_calls if self.share is None else min(self.limits.max_calls, self.share)
-        return self.active + self._coming >= mine or self.lag.overloaded
+        busy = self.active + self._coming
+        return busy >= mine or (busy > 0 and self.lag.overloaded)  # alone, a call hurts no other
 
     def refusal(self, caller: str) -> Reason | None:
         """Why a new call cannot be taken now; None where it can."""

@@ -120,9 +120,11 @@ async def test_a_call_that_is_being_taken_has_its_place_already(desk: Desk) -> N
 
 
 async def test_a_late_loop_refuses_calls(desk: Desk) -> None:
-    """Until it has recovered."""
+    """Until it has recovered, and only where a call would suffer from one more: the first one is taken."""
     for _ in range(100):
         desk.board.lag.note(1.0)
+    assert desk.board.refusal("+1") is None
+    desk.board.take(desk.session(1))
     assert desk.board.refusal("+1") is Reason.OVERLOADED
 
 
