@@ -36,7 +36,7 @@ class Rules(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     first_line: Text = ""
     machine_detection: str = ""
     voicemail_message: Text = ""
-    max_duration_s: Annotated[int, Meta(ge=10, le=14_400)] | None = None
+    max_duration_s: Annotated[int, Meta(ge=1, le=14_400)] | None = None
     hours: list[str] = msgspec.field(default_factory=list)  # "mon-fri 09:00-17:00", by the called person's clock
     holidays: list[date] = msgspec.field(default_factory=list)
     not_before: datetime | None = None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 
 Scalar = str | int | float | bool
+FARTHEST: Final = timedelta(days=3653)  # of not_before: ten years, beyond which a time is a slip
 MAX_VARIABLES: Final = 100
 MAX_VALUE: Final = 4000  # characters
 MAX_MESSAGE: Final = 2000  # characters of a voicemail, some two minutes
@@ -64,13 +65,13 @@ def read(body: Any, policy: Policy, now: datetime) -> Wanted:
     if detection == "leave_message" and not message:
         raise Refused("there is no message to leave", hint='Give "voicemail_message".')
     longest = body.get("max_duration_s", policy.max_duration_s)
-    if isinstance(longest, bool) or not isinstance(longest, int) or not 10 <= longest <= policy.max_duration_s:
-        raise Refused(f"max_duration_s is not within 10 to {policy.max_duration_s}", hint="Whole seconds.")
+    if isinstance(longest, bool) or not isinstance(longest, int) or not 1 <= longest <= policy.max_duration_s:
+        raise Refused(f"max_duration_s is not within 1 to {policy.max_duration_s}", hint="Whole seconds.")
     not_before, not_after = _time(body, "not_before"), _time(body, "not_after")
     if not_after is not None and not_after <= max(now, not_before or now):
         raise Refused("not_after has passed, or is not after not_before", hint="Give a later time.")
-    if not_before is not None and (not_before - now).days > 366:
-        raise Refused("not_before is more than a year away", hint="Give an earlier time.")
+    if not_before is not None and not_before - now > FARTHEST:
+        raise Refused("not_before is more than ten years away", hint="Give an earlier time.")
     return Wanted(
         to=to,
         from_=from_,

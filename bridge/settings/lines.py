@@ -79,7 +79,7 @@ class Line:
     backup_agents: tuple[str, ...] = ()  # in this order, when the agent fails
     fallback: Diversion = field(default_factory=Diversion)  # when all of them fail
     overflow: Diversion | None = None  # when the bridge is full or draining; None: the fallback
-    max_duration_s: Annotated[int, Range(10, 14_400)] = 3600  # Twilio itself ends calls after four hours
+    max_duration_s: Annotated[int, Range(1, 14_400)] = 3600  # Twilio itself ends calls after four hours
     variables: Mapping[str, Scalar] = field(default_factory=dict)  # told to the agent, over its own
     hours: Hours | None = None  # None: always open
     callers: Callers = field(default_factory=Callers)

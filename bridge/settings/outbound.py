@@ -35,7 +35,7 @@ class Outbound:
     first_line: Spoken = ""  # said before the agent speaks: who calls, and that it is an AI
     machine_detection: Literal["off", "detect", "leave_message"] = "off"  # where a request does not say
     ring_timeout_s: Annotated[int, Range(5, 600)] = 30  # Twilio's own bounds
-    max_duration_s: Annotated[int, Range(10, 14_400)] = 1800
+    max_duration_s: Annotated[int, Range(1, 14_400)] = 1800
     max_attempts: Annotated[int, Range(1, 20)] = 3  # per person of a campaign
     retry_delay_s: Annotated[int, Range(60, 604_800)] = 3600  # after busy or no answer, doubled each time
     max_failure_rate: Annotated[float, Range(0, 1)] = 0.5  # of the last calls, beyond which a campaign pauses itself

@@ -173,7 +173,7 @@ def _placing() -> Schema:
         "first_message": TEXT,
         "machine_detection": _closed_list(("off", "detect", "leave_message")),
         "voicemail_message": TEXT,
-        "max_duration_s": {"type": "integer", "minimum": 10},
+        "max_duration_s": {"type": "integer", "minimum": 1},
         "not_before": TIME,
         "not_after": TIME,
     }

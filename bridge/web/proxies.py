@@ -14,7 +14,15 @@ from starlette.requests import HTTPConnection
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_HOPS: Final = 20
-FORWARDED: Final = ("x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host", "cf-connecting-ip")
+FORWARDED: Final = (
+    "x-forwarded-for",
+    "forwarded",
+    "x-real-ip",
+    "via",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "cf-connecting-ip",
+)
 
 
 class Proxies:

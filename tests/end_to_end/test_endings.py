@@ -133,7 +133,7 @@ async def test_a_transfer_dials_the_named_place(tmp_path: Path) -> None:
 
 
 async def test_the_longest_call_is_said_goodbye_to(tmp_path: Path) -> None:
-    """max_duration_s: words, then the end. (The shortest that can be configured is 10 s: the timer is told here.)"""
+    """max_duration_s: words, then the end."""
     async with scene(tmp_path) as cast:
         call, session = await cast.talking()
         live = cast.house.switchboard.find(call.sid)

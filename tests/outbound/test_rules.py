@@ -48,7 +48,7 @@ def test_no_rules_are_rules() -> None:
         {"first_message": "x" * 2001},
         {"machine_detection": "maybe"},
         {"machine_detection": "leave_message"},
-        {"max_duration_s": 9},
+        {"max_duration_s": 0},
         {"max_duration_s": 14_401},
         {"hours": ["whenever"]},
         {"not_before": "2026-11-02T15:00:00"},

@@ -60,7 +60,8 @@ def test_what_is_left_out_is_as_the_line_has_it() -> None:
         {"not_before": "2026-11-02T16:00:00"},  # no zone
         {"not_after": "2026-11-02T14:59:00Z"},  # passed
         {"not_before": "2026-11-03T00:00:00Z", "not_after": "2026-11-02T23:00:00Z"},
-        {"not_before": "2028-11-03T00:00:00Z"},
+        {"not_before": "2037-11-03T00:00:00Z"},
+        {"max_duration_s": 0},
         {"max_duration_s": 601},
         {"max_duration_s": True},
         {"variables": {"bad name": 1}},
