@@ -100,7 +100,7 @@ class Reception:
         if line is None:
             log.warning("no_line", carrier_call_id=request.call_sid)
             return str(twiml.reject())
-        record = await self._placed(request, call_id) or self._record(request, line)
+        record = await self._placed(request, line, call_id) or self._record(request, line)
         if record.status.terminal:
             return str(twiml.hangup())  # given up while it rang
         refusal = desk.switchboard.refusal(request.person)
@@ -147,14 +147,14 @@ class Reception:
             **more,
         )
 
-    async def _placed(self, request: VoiceRequest, call_id: str) -> CallRecord | None:
+    async def _placed(self, request: VoiceRequest, line: Line, call_id: str) -> CallRecord | None:
         """The record of a call that we placed, which was answered; None for any other."""
         if not call_id or request.direction is not Direction.OUTBOUND:
             return None
         try:
             record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
-        except StoreUnavailable:
-            return None
+        except StoreUnavailable:  # the address is signed; what the dialler asked for is merged when the store is back
+            return self._record(request, line, call_id)
         if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
             return None
         if record.carrier_call_id not in (None, request.call_sid):
@@ -165,9 +165,9 @@ class Reception:
         record.advance(Status.RINGING)
         return record
 
-    def _record(self, request: VoiceRequest, line: Line) -> CallRecord:
+    def _record(self, request: VoiceRequest, line: Line, call_id: str = "") -> CallRecord:
         return CallRecord(
-            call_id="call_" + secrets.token_hex(12),
+            call_id=call_id or "call_" + secrets.token_hex(12),
             carrier_call_id=request.call_sid,
             direction=request.direction,
             from_number=request.caller,

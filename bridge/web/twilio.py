@@ -79,6 +79,8 @@ class TwilioRoutes:
                 return await handler(form, request)
             except WebhookRefused as error:
                 return self._refuse(request, error.status, str(error), error.hint)
+            except StoreUnavailable:  # the callbacks' addresses make the carrier ask again
+                return problem(503, "The store is away.", remedy="Ask again.")
 
         return endpoint
 
@@ -107,10 +109,7 @@ class TwilioRoutes:
         return Response(answer, media_type=XML)
 
     async def _status(self, form: Form, request: Request) -> Response:
-        try:
-            await self._reception.status(parse_status(form, account_sid=self._account_sid), placed_as(request))
-        except StoreUnavailable:
-            return problem(503, "The store is away.", remedy="Ask again.")
+        await self._reception.status(parse_status(form, account_sid=self._account_sid), placed_as(request))
         return Response(status_code=204)
 
     async def _amd(self, form: Form, request: Request) -> Response:

@@ -184,6 +184,17 @@ async def test_another_calls_record_is_never_taken(office: Office, wrong: dict[s
     assert record.carrier_call_id == given["carrier_call_id"]
 
 
+async def test_an_answered_call_of_ours_keeps_its_id_while_the_store_is_away() -> None:
+    """Under another id the campaign would never hear of it, and two accounts of one call would be at odds for ever."""
+    async with Office() as office:
+        office.store.away = True
+        ours = voice(caller=OURS, called=PERSON, direction=Direction.OUTBOUND, call_status="in-progress")
+        await office.reception.voice(ours, "call_kept")
+        record = office.session.record
+        assert (record.call_id, record.carrier_call_id) == ("call_kept", CALL)
+        assert (record.from_number, record.to_number) == (OURS, PERSON)
+
+
 async def test_a_call_that_was_given_up_while_it_rang_is_hung_up(office: Office) -> None:
     """Its record has ended: who picks up all the same meets no agent."""
     record = kept(direction=Direction.OUTBOUND, from_number=OURS, to_number=PERSON, status=Status.CANCELED)

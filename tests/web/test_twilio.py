@@ -195,6 +195,23 @@ async def test_hooks_get_what_is_theirs(door: Door) -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["amd", "recording", "sms"])
+async def test_a_callback_is_asked_for_again_while_the_store_is_away(door: Door, path: str) -> None:
+    """It carries what nobody tells twice unless asked to: who picked up, above all."""
+
+    async def away(value: object) -> None:
+        raise StoreUnavailable("away")
+
+    door.routes.hooks = {path: away}
+    account = {"AccountSid": ACCOUNT, "CallSid": CALL}
+    forms = {
+        "amd": {**account, "AnsweredBy": "machine_start"},
+        "recording": {**account, "RecordingSid": "RE" + "1" * 32, "RecordingStatus": "completed"},
+        "sms": {**account, "MessageSid": "SM" + "1" * 32, "From": PERSON, "To": OURS, "Body": "Hello"},
+    }
+    assert (await door.post(f"/twilio/{path}", forms[path])).status == 503
+
+
 async def test_only_posts_are_answered(door: Door) -> None:
     """A GET that was signed, or not, is none of Twilio's."""
     assert (await ask(door.routes.routes(), "GET", "/twilio/voice")).status == 405
