@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,106 @@ async def test_a_person_is_not_disturbed_by_the_detection(world: World) -> None:
     assert record.outcome is None
     await call.hang_up()
     await world.record(call_id)
+
+
+async def test_an_operator_gives_up_a_call_before_it_is_answered(world: World) -> None:
+    """By our own id: the phone stops ringing, nobody talks, and a second order is told that it is over."""
+    world.rest.people[THEM] = Person(rings=30)
+    call_id = await world.place()
+    call = await world.dialled()
+    await world.carrier.pulse.until(lambda: call.status == "ringing", "it to ring")
+    async with asyncio.timeout(10):
+        while (await world.record(call_id, ended=False)).carrier_call_id is None:
+            await asyncio.sleep(0.02)
+    status, _, _ = await world.post(f"/calls/{call_id}/hangup", {})
+    assert status == 202
+    assert await call.ended() == "canceled"
+    record = await world.record(call_id)
+    assert (record.status, record.outcome) == ("canceled", "canceled")
+    assert call.answered_at is None
+    assert (await world.post(f"/calls/{call_id}/hangup", {}))[0] == 409
+
+
+async def test_an_operator_hangs_up_a_call_that_was_answered(world: World) -> None:
+    """The line is closed, and whose doing it was is in the record."""
+    call_id = await world.place()
+    session = await world.xuna.session()
+    call = await world.dialled()
+    await call.streaming()
+    await session.say(sound.tone(0.3, rate=16000))
+    await call.hears(0.2)
+    status, _, _ = await world.post(f"/calls/{call_id}/hangup", {})
+    assert status == 202
+    assert await call.ended() == "completed"
+    record = await world.record(call_id)
+    assert record.outcome is not None
+    assert (record.status, record.outcome.side) == ("completed", "operator")
+
+
+async def test_an_operator_gives_up_a_call_that_waits_for_its_time(world: World) -> None:
+    """It is never dialled."""
+    call_id = await world.place(not_before=_soon(3600))
+    status, _, _ = await world.post(f"/calls/{call_id}/hangup", {})
+    assert status == 202
+    record = await world.record(call_id)
+    assert (record.status, record.outcome) == ("canceled", "canceled")
+    assert not world.carrier.calls
+
+
+async def test_callbacks_in_any_order_and_twice_tell_one_story(world: World) -> None:
+    """The end first, then what went before it, each two times: the record only moves forward."""
+    world.rest.people[THEM] = Person("busy", rings=0.05)
+    world.carrier.lost_callbacks = {"status"}
+    call_id = await world.place()
+    call = await world.dialled()
+    assert await call.ended() == "busy"
+    base = [pair for pair in call.form() if pair[0] != "CallStatus"]
+    told = [("busy", "3"), ("ringing", "1"), ("initiated", "0"), ("busy", "3"), ("ringing", "1"), ("in-progress", "2")]
+    for status, number in told:
+        form = [*base, ("CallStatus", status), ("SequenceNumber", number), ("CallbackSource", "call-progress-events")]
+        exchange = await world.carrier.post("status", f"/twilio/status?call={call_id}", form)
+        assert exchange.status in {200, 204}
+    record = await world.record(call_id)
+    assert (record.status, record.outcome) == ("busy", "busy")
+    assert record.started_at is None
+
+
+@pytest.mark.parametrize(
+    ("answered_by", "outcome"), [("fax", "machine_hangup"), ("unknown", "caller_hangup"), ("human", "caller_hangup")]
+)
+async def test_who_picked_up_decides_and_whoever_is_unsure_is_a_person(
+    world: World, answered_by: str, outcome: str
+) -> None:
+    """A fax is hung up; what is unknown is talked to."""
+    world.rest.people[THEM] = Person(rings=0.02, answered_by=answered_by, detected_after=0.1)
+    call_id = await world.place(machine_detection="detect")
+    call = await world.dialled()
+    await call.streaming()
+    await world.carrier.pulse.until(lambda: bool(call.webhooks("amd")), "the detection's callback")
+    if outcome == "caller_hangup":
+        await call.hang_up()
+    record = await world.record(call_id)
+    assert record.outcome == outcome
+    assert record.detail["answered_by"] == answered_by
+
+
+@pytest.mark.parametrize("when", ["never", "late"])
+async def test_a_detection_that_comes_late_or_never_changes_nothing(world: World, when: str) -> None:
+    """The conversation never waits for it, and an ended call keeps its end."""
+    world.rest.people[THEM] = Person(rings=0.02, answered_by="machine", detected_after=600)
+    call_id = await world.place(machine_detection="leave_message", voicemail_message="Please call us back.")
+    call = await world.dialled()
+    await call.streaming()
+    await call.hang_up()
+    record = await world.record(call_id)
+    if when == "late":
+        form = [("CallSid", call.sid), ("AccountSid", world.carrier.account_sid), ("AnsweredBy", "machine_end_beep")]
+        exchange = await world.carrier.post("amd", f"/twilio/amd?call={call_id}", form)
+        assert exchange.status in {200, 204}
+        record = await world.record(call_id)
+    assert record.outcome == "caller_hangup"
+    assert call.said == []
+
+
+def _soon(seconds: int) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

@@ -1,0 +1,146 @@
+"""Whatever the carrier's API does to a dial, over real HTTP: never a second one, and always an outcome."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bridge.call.ports import Secret
+from bridge.call.record import CallRecord, Direction
+from bridge.carriers.twilio import rest as subject
+from bridge.errors import Reason
+from bridge.outbound.dialler import Dialler
+from bridge.store.attempts import Attempt, Attempts
+from bridge.store.budget import Budget
+from bridge.store.calls import Calls
+from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
+from bridge.store.tables import micros
+from tests.standins.twilio import Carrier, Person, TwilioRest, failing
+from tests.support.house import ACCOUNT, PUBLIC, TOKEN
+
+US, THEM = "+12125550100", "+12125550123"
+CALL = "call_" + "0" * 24
+STEP = timedelta(seconds=31)  # past a lease
+
+
+class World:
+    """A store, a dialler over HTTP and a carrier, of whose callbacks none arrives."""
+
+    def __init__(self, database: Database, carrier: Carrier, rest: TwilioRest, ours: subject.TwilioRest) -> None:
+        self.now = datetime.now(UTC)
+        self.carrier, self.rest = carrier, rest
+        self.calls, self.attempts = Calls(database), Attempts(database)
+        self.dialler = Dialler(
+            calls=self.calls,
+            attempts=self.attempts,
+            suppressions=Suppressions(database),
+            rest=ours,
+            public_url=PUBLIC,
+            clock=lambda: self.now,
+        )
+
+    async def begin(self) -> None:
+        """Store the intent and dial."""
+        record = CallRecord(CALL, Direction.OUTBOUND, US, THEM, US, "support", self.now)
+        attempt = Attempt(call_id=CALL, from_number=US, to_number=THEM, due_us=micros(self.now))
+        begun = await self.attempts.begin(attempt, record, budget=Budget(), owner="me", lease=STEP, now=self.now)
+        assert isinstance(begun, Attempt)
+        await self.dialler.dial(begun)
+
+    async def work(self) -> CallRecord:
+        """What an engine does, look after look, until there is an outcome."""
+        for _ in range(8):
+            self.now += STEP
+            await self.carrier.settled()
+            for stale in await self.attempts.take_over(owner="you", lease=STEP, now=self.now):
+                await self.dialler.find_out(stale)
+            again = await self.attempts.claim(budget=Budget(), owner="you", lease=STEP, now=self.now)
+            if isinstance(again, Attempt):
+                await self.dialler.dial(again)
+                await self.carrier.settled()
+            for late, call_sid in await self.attempts.overdue(now=self.now + timedelta(days=1), again=STEP):
+                await self.dialler.look(late, call_sid)
+            found = await self.calls.get(CALL)
+            assert found is not None
+            if found.status.terminal:
+                return found
+        raise AssertionError("there is no outcome")
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    """All of it."""
+    async with Carrier(public_url=PUBLIC, address="127.0.0.1:9") as carrier, TwilioRest(carrier) as rest:
+        carrier.lost_callbacks = {"status"}
+        rest.numbers = {US}
+        rest.dialler.anyone = Person("busy", rings=0.01)
+        ours = subject.TwilioRest(ACCOUNT, Secret(TOKEN), api_base_url=rest.url, timeout_s=3)
+        yield World(database, carrier, rest, ours)
+        await ours.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        failing(429, 20429),
+        {**failing(429, 20429), "headers": {"Retry-After": "1"}},
+        failing(500, 20500),
+        {**failing(500, 20500), "serve_first": True},
+        {**failing(503, 20503), "serve_first": True},
+        {"hang": True},
+        {"hang": True, "serve_first": True},
+        {"reset": True},
+        {"reset": True, "serve_first": True},
+        {"truncate": True, "serve_first": True},
+        {"status": 200, "body": "<html>", "serve_first": True},
+        {"status": 201, "body": "{}", "serve_first": True},
+    ],
+    ids=lambda fault: " ".join(name for name, value in fault.items() if value is True) or str(fault["status"]),
+)
+async def test_a_dial_of_which_the_answer_is_lost_is_made_once(world: World, fault: dict[str, Any]) -> None:
+    """Refused for now: dialled again. Carried out, with the answer lost: found by both numbers and the time, and not dialled."""
+    world.rest.fault("create_call", **fault)
+    await world.begin()
+    record = await world.work()
+    assert len(world.carrier.calls) == 1
+    assert record.outcome is Reason.BUSY
+    assert record.carrier_call_id == world.carrier.calls[0].sid
+
+
+@pytest.mark.parametrize("fault", [failing(500, 20500), {"hang": True}, {"reset": True}, failing(429, 20429)])
+async def test_a_search_that_fails_dials_nobody(world: World, fault: dict[str, Any]) -> None:
+    """What cannot be found out yet is found out later."""
+    world.rest.fault("create_call", reset=True, serve_first=True)
+    world.rest.fault("calls", **fault)
+    await world.begin()
+    record = await world.work()
+    assert len(world.carrier.calls) == 1
+    assert record.outcome is Reason.BUSY
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 21211), (400, 21215), (400, 21210), (401, 20003), (404, 20404)])
+async def test_what_is_refused_for_good_is_not_tried_again(world: World, status: int, code: int) -> None:
+    """One request, no call, and the reason in words."""
+    world.rest.fault("create_call", **failing(status, code), times=None)
+    await world.begin()
+    record = await world.work()
+    assert not world.carrier.calls
+    assert len(world.rest.seen("create_call")) == 1
+    assert record.outcome is Reason.CARRIER_REFUSED
+    assert record.outcome_detail
+
+
+async def test_a_carrier_that_is_never_free_is_given_up(world: World) -> None:
+    """With an outcome, after so many tries."""
+    world.rest.fault("create_call", **failing(429, 20429), times=None)
+    await world.begin()
+    for _ in range(3):
+        try:
+            record = await world.work()
+        except AssertionError:
+            continue
+        break
+    assert record.outcome is Reason.CARRIER_REFUSED
+    assert not world.carrier.calls
