@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak fuzz kill many prompts lock docs deploy-tools audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill kill9 many prompts lock docs deploy-tools audit wheel clean
 
 setup: $(STAMP)
 
@@ -68,6 +68,9 @@ clean:
 fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 	$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-fuzz.lock
 	printf '%s\n' carrier agent webhook twiml | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(or $(SECONDS),60)
+
+kill9: setup # the process killed at fifty random moments of calls; the table is kept in docs/reliability.md
+	KILL9_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest -q -s -p no:xdist tests/end_to_end/test_killed.py -k random_moments
 
 kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL
 	KILL_PEOPLE=200 KILL_TIMES=10 $(BIN)/python -m pytest -q -s tests/outbound/test_kill.py

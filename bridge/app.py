@@ -217,7 +217,7 @@ class House:
             stack.push_async_callback(self.fleet.close)
             await self.fleet.open()
             stack.push_async_callback(self.rest.close)
-            await self.database.migrate()
+            await self.database.migrate(tell=True)
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.business.close)
             stack.push_async_callback(self.routing.close)

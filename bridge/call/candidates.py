@@ -1,7 +1,7 @@
 """Which agent is tried next, and how long it may take.
 
 A caller is waiting: the first agent has the start budget, its retry included; every other one SUCCESSOR_S. An agent that
-was lost in mid-call is tried once more itself before its backups.
+was lost in mid-call is tried once more itself before its backups, for AGAIN_S.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from bridge.errors import AgentFailure
 
 SUCCESSOR_S: Final = 3.0
+AGAIN_S: Final = 1.5  # for the one that was lost, where another one can have the call within SUCCESSOR_S
 RETRY_PAUSE_S: Final = 0.2
 MAX_ATTEMPTS: Final = 2  # of one agent in a row
 MAX_LOSSES: Final = 5  # sessions lost in one call; after that something is wrong that another session does not mend
@@ -64,7 +65,7 @@ class Candidates:
         if self._losses > MAX_LOSSES:
             return None
         self._queue = [name for name in self._names if name != self._name]
-        return self._attempt(self._name, now, budget=SUCCESSOR_S)
+        return self._attempt(self._name, now, budget=AGAIN_S if self._queue else SUCCESSOR_S)
 
     def ready(self) -> None:
         """The agent that was tried has the call."""

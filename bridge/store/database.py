@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
+import structlog
 from sqlalchemy import BigInteger, ColumnElement, Table, func, literal, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import sqlite
@@ -32,7 +33,13 @@ TIME_LIMIT: Final = (
 )
 GRACE: Final = 0.25  # s beyond the limit for the driver to let go by itself
 REST: Final = 1.0  # s in which nothing is asked of a database that has just let somebody wait in vain
+RECOVERED: Final = (
+    "Another process has the database open, or one has died without closing it: what it had committed is there, and what"
+    " a loss of power has torn is not."
+)
 POOL: Final = 5  # connections of one process to PostgreSQL
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -47,11 +54,14 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({self.place.shown!r})"
 
-    async def migrate(self, *, patience: float = 30.0) -> None:
+    async def migrate(self, *, patience: float = 30.0, tell: bool = False) -> None:
         """Make the database fit this code; several processes may do so at once. Raises ConfigurationError where it is newer
-        than the code, StoreUnavailable where it does not answer within ``patience`` seconds.
+        than the code, StoreUnavailable where it does not answer within ``patience`` seconds. ``tell``: log what a process
+        that died has left.
         """
         deadline = time.monotonic() + patience
+        if tell and isinstance(self._driver, SqliteFile) and (left := self._driver.unfolded()):
+            log.warning("store_recovered", bytes=left, hint=RECOVERED)
         while True:
             try:
                 await self._migrate(patience)

@@ -28,6 +28,7 @@ class SqliteFile:
     """The connections of one process to one file. ``busy_ms``: how long a statement waits for another process's lock."""
 
     def __init__(self, path: Path, *, busy_ms: int) -> None:
+        self._path: Final = path
         self._engine: Final = _engine(path, busy_ms)
         self._writer: Final = _Seat(self._engine, "BEGIN IMMEDIATE")
         self._readers: Final = [_Seat(self._engine, "BEGIN") for _ in range(READERS)]
@@ -40,6 +41,13 @@ class SqliteFile:
         """Open what is not open yet."""
         for seat in (self._writer, *self._readers):
             await seat.run(lambda _: None)
+
+    def unfolded(self) -> int:
+        """Bytes of the write-ahead log beside the file: its last user folds it in and removes it, unless it died."""
+        try:
+            return self._path.with_name(self._path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteTransaction]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.call.candidates import MAX_LOSSES, RETRY_PAUSE_S, SUCCESSOR_S, Candidates
+from bridge.call.candidates import AGAIN_S, MAX_LOSSES, RETRY_PAUSE_S, SUCCESSOR_S, Attempt, Candidates
 from bridge.errors import AgentFailure, Reason
 
 
@@ -73,7 +73,7 @@ def test_nobody_is_left_after_the_last_backup() -> None:
 
 
 def test_a_lost_agent_is_tried_once_more_before_its_backups() -> None:
-    """In mid-call the same agent comes first, then the others, each with the successor's budget."""
+    """In mid-call the same agent comes first, then the others, each with the successor's budget; its own is shorter."""
     candidates = three()
     candidates.first(0.0)
     candidates.after_failure(failure(retry=False), 0.0)
@@ -81,7 +81,7 @@ def test_a_lost_agent_is_tried_once_more_before_its_backups() -> None:
     names = [candidates.after_loss(9.0), candidates.after_failure(failure(retry=False), 9.1)]
     names.append(candidates.after_failure(failure(retry=False), 9.2))
     assert [(attempt.name, attempt.budget) for attempt in names if attempt] == [
-        ("b", SUCCESSOR_S),
+        ("b", AGAIN_S),
         ("a", SUCCESSOR_S),
         ("c", SUCCESSOR_S),
     ]
@@ -96,3 +96,17 @@ def test_losses_of_one_call_are_bounded() -> None:
         assert candidates.after_loss(0.0) is not None
         candidates.ready()
     assert candidates.after_loss(0.0) is None
+
+
+def test_a_lost_agent_that_is_silent_leaves_its_backup_the_time() -> None:
+    """Within three seconds somebody has the call: half of them are the backup's; where there is none, the lost one has all."""
+    candidates = Candidates(("support", "booking"), start_budget_s=4.0)
+    candidates.first(0.0)
+    candidates.ready()
+    again = candidates.after_loss(10.0)
+    assert again == Attempt("support", 0.0, 1.5)
+    assert candidates.after_failure(failure(retry=True), 11.5) == Attempt("booking", 0.0, 3.0)
+    alone = Candidates(("support",), start_budget_s=4.0)
+    alone.first(0.0)
+    alone.ready()
+    assert alone.after_loss(10.0) == Attempt("support", 0.0, 3.0)

@@ -2,19 +2,26 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
+import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bridge.call.record import CallRecord
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from tests.standins import sound
+from tests.standins.agent import AgentSession
 from tests.standins.twilio import Carrier, TwilioRest
+from tests.standins.twilio.call import PhoneCall
 from tests.standins.xuna import Xuna
+from tests.standins.xuna.session import XunaSession
 from tests.support.house import ACCOUNT, PUBLIC, TOKEN, configuration
 from tests.support.instances import Instance, free_ports
 
@@ -121,3 +128,77 @@ async def test_a_drain_through_the_parent(xuna: Xuna, carrier: Carrier, bridge: 
     await session.close(1000)
     assert await call.ended() == "completed"
     assert await bridge.ended() == 0
+
+
+TIMES = int(os.environ.get("KILL9_TIMES", "3"))
+CALLS = 2  # at once
+
+
+def knows(session: XunaSession, call: PhoneCall) -> bool:
+    """Whether the session has this call."""
+    return session.variables.get("carrier_call_id") == call.sid
+
+
+async def talks_again(call: PhoneCall, xuna: Xuna, killed: float) -> float:
+    """Seconds from the kill until the caller hears an agent on a stream of the next process."""
+
+    def heard() -> bool:
+        agents = [each for each in xuna.sessions if isinstance(each, XunaSession) and knows(each, call)]
+        spoke = any(each.opened_at > killed and any("audio_event" in m for _, m in each.sent) for each in agents)
+        streams = [each for each in call.streams if each.started_at is not None and each.started_at > killed]
+        return spoke and any(each.playout.loud > 1000 for each in streams)
+
+    await call.pulse.until(heard, f"an agent for {call.documents} {call.errors}", timeout=4 * RESUMED_S)
+    return time.monotonic() - killed
+
+
+async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_stays_open(
+    xuna: Xuna, carrier: Carrier, bridge: Instance, tmp_path: Path
+) -> None:
+    """While calls are offered, connected, talking: the child dies, each caller has an agent again, and every record is closed
+    with its reason. (Three times; fifty with ``make kill9``, which prints how long it took and allows six seconds.)
+    """
+    seed = int(os.environ.get("KILL9_SEED", "8"))
+    moments = random.Random(seed)
+    carrier.fallback_url = carrier.voice_url  # as the documentation has it: where a process dies in mid-answer
+    xuna.on_session = greeting
+    rows: list[tuple[float, list[float]]] = []
+    for number in range(TIMES):
+        (child,) = bridge.children()
+        moment = moments.uniform(0.0, 2.5)
+        placing = [asyncio.create_task(carrier.call(from_=f"+1555013{number:02}{each:02}")) for each in range(CALLS)]
+        await asyncio.sleep(moment)
+        os.kill(child, signal.SIGKILL)
+        killed = time.monotonic()
+        calls = list(await asyncio.gather(*placing))
+        rows.append((moment, list(await asyncio.gather(*(talks_again(call, xuna, killed) for call in calls)))))
+        for call in calls:
+            await call.hang_up()
+    lines = []
+    for moment, took in rows:
+        lines.append(
+            f"killed {moment:4.2f} s after the calls: heard again after {', '.join(f'{each:.1f}' for each in took)} s"
+        )
+    database = Database(f"sqlite:///{tmp_path}/calls.db")
+    records = [await terminal(database, call.sid) for call in carrier.calls]
+    await database.close()
+    lines.append(f"{len(records)} records: {dict(Counter(str(record.outcome) for record in records))}, seed {seed}")
+    sys.stdout.write("\n".join(["", *lines, ""]))
+    slowest = max(each for _, took in rows for each in took)
+    assert "KILL9_TIMES" not in os.environ or slowest <= RESUMED_S, (
+        lines
+    )  # a speed, and so not for every run of the tests
+    assert all(record.outcome is not None for record in records)
+
+
+async def greeting(session: AgentSession) -> None:
+    """Every session says hello."""
+    await session.say(0.5, text="Hello!")
+
+
+async def terminal(database: Database, sid: str) -> CallRecord:
+    """The record, once it is closed."""
+    async with asyncio.timeout(15):
+        while (record := await Calls(database).get(sid)) is None or not record.status.terminal:
+            await asyncio.sleep(0.1)
+    return record
