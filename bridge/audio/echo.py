@@ -37,15 +37,15 @@ class Downlink:
 
     def queued(self, payload: bytes, now: float) -> None:
         """Mu-law sound of any length went to the phone, behind what was queued before."""
-        self._forget(now)
-        sound = self._rest + payload
-        whole = len(sound) // FRAME * FRAME
-        self._rest = sound[whole:]
-        missing = self._slot(now) - len(self._levels)
+        levels = self._levels
+        missing = self._forget(now) - len(levels)
         if missing > 0:
-            self._levels.extend(bytes(missing))
-        end = min(whole, max(0, LONGEST - len(self._levels)) * FRAME)
-        self._levels.extend(round(decibels(power(sound[at : at + FRAME])) - QUIETEST) for at in range(0, end, FRAME))
+            levels.extend(bytes(missing))
+        sound = self._rest + payload if self._rest else payload
+        whole = len(sound) // FRAME * FRAME
+        for at in range(0, min(whole, max(0, LONGEST - len(levels)) * FRAME), FRAME):
+            levels.append(round(decibels(power(sound[at : at + FRAME])) - QUIETEST))
+        self._rest = sound[whole:]
 
     def cleared(self, now: float) -> None:
         """What has not been played yet never will be."""
@@ -61,15 +61,19 @@ class Downlink:
     def _slot(self, now: float) -> int:
         return math.floor((now - self._origin) / SLOT)
 
-    def _forget(self, now: float) -> None:
-        """Drop what no echo can be of any more, so that a long call costs no more than a short one."""
-        old = self._slot(now) - BEHIND
+    def _forget(self, now: float) -> int:
+        """Drop what no echo can be of any more, so that a long call costs no more than a short one: the slot of ``now``."""
+        at = self._slot(now)
+        old = at - BEHIND
         if old >= len(self._levels):
             self._levels.clear()
             self._origin = now
-        elif old > LONGEST // 4:
+            return 0
+        if old > LONGEST // 4:
             del self._levels[:old]
             self._origin += old * SLOT
+            return at - old
+        return at
 
 
 class EchoLoss:

@@ -1,6 +1,6 @@
 """Does the caller speak? Made for one question: is this an interruption of the agent, yes or no, within 400 ms.
 
-A frame of 20 ms counts for speech when all of this holds, cheapest first:
+A frame of 20 ms counts for speech when all of this holds, cheapest first; what fails one is not asked the next:
 
 1. it is clearly louder than the line's own noise and than any echo of the agent;
 2. WebRTC's voice activity detector takes it for speech;
@@ -16,8 +16,10 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.audio.echo import EchoLoss
+from bridge.audio.g711 import decode_mulaw
 from bridge.audio.level import power
 from bridge.audio.loudness import FRAME, QUIETEST, Minimum, decibels, mulaw_samples
 from bridge.audio.voicing import Voicing
@@ -106,6 +108,7 @@ class SpeechDetector:
         self._voicing = Voicing()
         self._noise = Minimum(block=25, blocks=8)  # 4 s: nobody speaks that long without a gap
         self._smooth = QUIETEST
+        self._skipped = b""  # the frame before, where its voice was not judged
         self._echo = EchoLoss()
         self._rest = b""
         self._position = 0
@@ -162,28 +165,31 @@ class SpeechDetector:
         )  # over 200 ms: a room of voices has short pauses, and they are not its level
         self._noise.add(self._smooth)
 
-    def _threshold(self, heard_level: float) -> float:
+    def _loud(self, level: float, heard_level: float) -> bool:
+        if level <= self._profile.least:  # nearly every frame of a caller who listens
+            return False
         noise = max(self._noise.value(default=QUIET_LINE), QUIET_LINE)
-        return max(self._profile.least, noise + self._profile.above_noise, self._echo.echo(heard_level))
+        return level > noise + self._profile.above_noise and level > self._echo.echo(heard_level)
 
     def _hear(self, payload: bytes, heard_level: float) -> SpeechStarted | SpeechEnded | None:
-        frame = self._samples[np.frombuffer(payload, np.uint8)]
         level = decibels(power(payload))
-        threshold = self._threshold(heard_level)
+        loud = self._loud(level, heard_level)
         self._position += FRAME
         self._learn(level)
         self._echo.observe(heard_level, level)
-        active = self._vad.is_speech(frame.astype(np.int16).tobytes(), RATE) and level > threshold
-        if not active:
-            self._voicing.skip(frame)
+        if not loud or not self._vad.is_speech(decode_mulaw(payload).tobytes(), RATE):
+            self._skipped = payload
             return self._quiet()
         if self._began is None:
             self._began = self._position - FRAME
         self._silent = 0
         if self.speaking:
-            self._voicing.skip(frame)  # known: only silence changes it
+            self._skipped = payload  # known: only silence changes it
             return None
-        if self._voicing.voiced(frame):
+        if self._skipped:
+            self._voicing.skip(self._linear(self._skipped))
+            self._skipped = b""
+        if self._voicing.voiced(self._linear(payload)):
             self._evidence += 1
         else:
             self._evidence = max(0.0, self._evidence - FADE_NOISY)
@@ -191,6 +197,9 @@ class SpeechDetector:
             return None
         self.speaking = True
         return SpeechStarted(began=self._began, at=self._position)
+
+    def _linear(self, payload: bytes) -> NDArray[np.float32]:
+        return self._samples[np.frombuffer(payload, np.uint8)]
 
     def _quiet(self) -> SpeechEnded | None:
         self._evidence = max(0.0, self._evidence - FADE_QUIET)

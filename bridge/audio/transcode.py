@@ -34,7 +34,7 @@ class Transcoder:
         """All the sound that these bytes make: nothing is withheld beyond the filter's own delay."""
         if self._stream is None:
             return data
-        if not self._whole:
+        if not self._whole and (self._half or len(data) & 1):
             data = self._paired(data)
         if not data:
             return b""

@@ -19,10 +19,11 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     """The agent's sound goes to the phone as it comes, unless it belongs to a turn that was interrupted."""
     if call.agent is not Leg.OPEN or call.downlink is None:
         return []
-    call.agent_garbage.good()
+    call.agent_garbage.in_a_row = 0
     call.problem = None
     call.last_sign = now
-    if not call.gate.admits(event.event_id, now):
+    event_id = event.event_id
+    if not call.gate.admits(event_id, now):
         return []
     sound = call.downlink.process(event.payload)
     if not sound:
@@ -30,12 +31,17 @@ def agent_audio(call: Call, event: e.AgentAudio, now: float) -> list[e.Order]:
     if call.listening.ended_at is not None or call.record.latency.first_word_ms is None:
         answered(call, now)
     call.reassured = False
-    turn = call.turns.agent_sound(int(now * 1000))
-    call.policy.sounding(now, unplayed=call.playback.unplayed(now))
-    orders = call.play(sound, turn, now)
-    if event.event_id is not None:
+    turn = call.turns.agent_sound(now)
+    orders: list[e.Order]
+    flow = call.playback.flow(sound, turn, now) if call.policy.settled and call.mark_timer and call.watching else None
+    if flow is not None:  # the turn that sounds goes on: nothing else changes
+        orders = [flow]
+    else:
+        call.policy.sounding(now, unplayed=call.playback.unplayed(now))
+        orders = call.play(sound, turn, now)
+    if event_id is not None:
         playback = call.playback
-        call.numbers.queued(playback.offered, event.event_id, heard=playback.confirmed)
+        call.numbers.queued(playback.offered, event_id, heard=playback.confirmed)
     if call.supply.arrived(len(sound) / RATE, turn, now) and call.phone is Leg.OPEN:
         return orders + recover(call, Reason.AGENT_STALLED, now)
     return orders

@@ -19,9 +19,10 @@ class Ear:
     def sent(self, orders: Iterable[Order], now: float) -> None:
         """What goes to the phone: its echo may come back."""
         for order in orders:
-            if isinstance(order, PlayAudio):
-                self._downlink.queued(order.payload, now)
-            elif isinstance(order, ClearAudio):
+            kind = type(order)
+            if kind is PlayAudio:
+                self._downlink.queued(order.payload, now)  # type: ignore[attr-defined]
+            elif kind is ClearAudio:
                 self._downlink.cleared(now)
 
     def hears(self, payload: bytes, now: float, *, listening: bool) -> SpeechStarted | None:

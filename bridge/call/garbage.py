@@ -15,17 +15,17 @@ class GarbageCount:
 
     def __init__(self) -> None:
         self.total = 0
-        self._in_a_row = 0
+        self.in_a_row = 0  # since the last good one
         self._times: deque[float] = deque(maxlen=MAX_IN_WINDOW)
 
     def good(self) -> None:
         """A message was understood."""
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def bad(self, now: float) -> bool:
         """One was not; True where the leg should be given up."""
         self.total += 1
-        self._in_a_row += 1
+        self.in_a_row += 1
         self._times.append(now)
         full = len(self._times) == MAX_IN_WINDOW and now - self._times[0] <= WINDOW_S
-        return full or self._in_a_row >= MAX_IN_A_ROW
+        return full or self.in_a_row >= MAX_IN_A_ROW

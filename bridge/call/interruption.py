@@ -82,7 +82,17 @@ class InterruptionPolicy:
     ``guard_ms``: so long after the first sound of the call nothing interrupts it.
     """
 
-    __slots__ = ("_began", "_counts", "_guard", "_guarded_until", "_heeded", "_interrupted", "_rule")
+    __slots__ = (
+        "_began",
+        "_counts",
+        "_guard",
+        "_guarded_until",
+        "_heeded",
+        "_interrupted",
+        "_rule",
+        "hears",
+        "settled",
+    )
 
     def __init__(
         self,
@@ -94,17 +104,16 @@ class InterruptionPolicy:
         if guard_ms < 0:
             raise ValueError(f"guard_ms must be 0 or more, not {guard_ms}")
         self._heeded = HEEDED[BargeIn(barge_in)]
+        self.hears = (
+            Source.SPEECH in self._heeded
+        )  # a detector is of use: not where only the agent, or nobody, interrupts
         self._rule = TEXT_RULES[Sensitivity(sensitivity)]
         self._guard = guard_ms / 1000
         self._guarded_until: float | None = None
         self._began = 0.0
         self._interrupted = False
+        self.settled = False  # ``sounding`` would change nothing while sound is unplayed
         self._counts: dict[tuple[Source, Verdict], int] = {}
-
-    @property
-    def hears(self) -> bool:
-        """A detector is of use at all: False where only the agent, or nobody, interrupts."""
-        return Source.SPEECH in self._heeded
 
     def sounding(self, now: float, *, unplayed: bool) -> None:
         """Sound of the agent is queued at the phone. ``unplayed``: there was some before it that still plays."""
@@ -113,18 +122,21 @@ class InterruptionPolicy:
         if self._interrupted or not unplayed:
             self._began = now
             self._interrupted = False
+        self.settled = True
 
     def listening(self, now: float, *, unplayed: bool) -> bool:
         """Speech that is heard now would be accepted.
 
         Asked for every frame: speech that began too early (in the guard) and goes on is heard as soon as it counts.
         """
-        return self.hears and unplayed and not self._interrupted and not self._guards(now)
+        return unplayed and not self._interrupted and self.hears and not self._guards(now)
 
     def decide(self, source: Source, now: float, *, unplayed: bool, text: str = "") -> Verdict:
         """Weigh one report, and count it. ``text``: the words, where they are the report."""
         verdict = self._weigh(source, now, unplayed, text)
-        self._interrupted = self._interrupted or verdict is Verdict.ACCEPTED
+        if verdict is Verdict.ACCEPTED:
+            self._interrupted = True
+            self.settled = False
         key = source, verdict
         self._counts[key] = self._counts.get(key, 0) + 1
         return verdict

@@ -21,7 +21,10 @@ from typing import Any, Final
 
 from bridge.call import agent_leg, conversation, ending, phone_leg
 from bridge.call import events as e
+from bridge.call.conversation import agent_audio
+from bridge.call.events import AgentAudio, PhoneAudio
 from bridge.call.interruption import InterruptionPolicy
+from bridge.call.phone_leg import phone_audio
 from bridge.call.plan import CallPlan
 from bridge.call.record import CallRecord
 from bridge.call.state import JOURNAL, Call, Leg
@@ -31,7 +34,7 @@ Rule = Callable[[Call, Any, float], list[e.Order]]
 Alarm = Callable[[Call, float], list[e.Order]]
 
 RULES: Final[dict[type[e.Event], Rule]] = {
-    e.PhoneAudio: phone_leg.phone_audio,
+    PhoneAudio: phone_audio,
     e.PhoneOpened: phone_leg.phone_opened,
     e.PhoneReached: phone_leg.phone_reached,
     e.PhoneDigit: phone_leg.phone_digit,
@@ -44,7 +47,7 @@ RULES: Final[dict[type[e.Event], Rule]] = {
     e.AgentReady: agent_leg.agent_ready,
     e.AgentFailed: agent_leg.agent_failed,
     e.AgentClosed: agent_leg.agent_closed,
-    e.AgentAudio: conversation.agent_audio,
+    AgentAudio: agent_audio,
     e.AgentText: conversation.agent_text,
     e.AgentTextCorrected: conversation.agent_text_corrected,
     e.CallerText: conversation.caller_text,
@@ -116,10 +119,10 @@ class CallMachine:
         if call.over:
             return []
         kind = type(event)
-        if kind is e.PhoneAudio:  # fifty times a second, as is the next: ahead of the rest
-            orders = phone_leg.phone_audio(call, event, now)  # type: ignore[arg-type]
-        elif kind is e.AgentAudio:
-            orders = conversation.agent_audio(call, event, now)  # type: ignore[arg-type]
+        if kind is PhoneAudio:  # fifty times a second, as is the next: ahead of the rest
+            orders = phone_audio(call, event, now)  # type: ignore[arg-type]
+        elif kind is AgentAudio:
+            orders = agent_audio(call, event, now)  # type: ignore[arg-type]
         else:
             orders = self._orders(event, now)
         if call.ear is not None:

@@ -29,10 +29,11 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     """The caller's sound goes to the agent as it comes; it is kept while there is none."""
     payload = event.payload
     call.last_media = now
-    call.phone_garbage.good()
-    if not payload:
+    call.phone_garbage.in_a_row = 0
+    size = len(payload)
+    if not size:
         return []
-    call.listening.frame(call.plan.level(payload), len(payload) / RATE, now)
+    call.listening.frame(call.plan.level(payload), size / RATE, now)
     orders: list[e.Order] = []
     if call.ear is not None:
         unplayed = call.playback.unplayed(now)
@@ -42,16 +43,16 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     if call.uplink is None or call.agent is not Leg.OPEN:
         call.hold(payload)
         return orders
-    if call.chunk_bytes > len(payload) or call.chunk:
+    if call.chunk_bytes > size or call.chunk:
         call.chunk += payload
         if len(call.chunk) < call.chunk_bytes:
             return orders
         payload = bytes(call.chunk)
         call.chunk.clear()
     sound = call.uplink.process(payload)
-    if not sound:
-        return orders
-    return [*orders, e.SendAudio(sound)] if orders else [e.SendAudio(sound)]
+    if sound:
+        orders.append(e.SendAudio(sound))
+    return orders
 
 
 def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:

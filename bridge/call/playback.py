@@ -55,12 +55,13 @@ class Playback:
         self._open = False
         self._clock_only = False
         self._sent = 0
-        self._offered = 0  # sent plus waiting
-        self._confirmed = 0
+        self.offered = 0  # samples that were queued so far: sent plus waiting
+        self.confirmed = 0  # samples that were heard for certain: a mark behind them came back
         self._confirmed_at = 0.0
         self._sent_at = -1e9  # when something was last sent
         self._ends_at = 0.0  # when what was sent has been played, if all goes well
-        self._flight: deque[tuple[int, bytes]] = deque()  # (position of its end, sound), not yet confirmed
+        self._flight: deque[bytes] = deque()  # not yet confirmed, from _flight_from on
+        self._flight_from = 0
         self._waiting: deque[bytes] = deque()
         self._marks: dict[str, tuple[int, float]] = {}  # name -> (position, due)
         self._mark_number = 0
@@ -70,21 +71,40 @@ class Playback:
 
     # -------------------------------------------------------- sound in
 
+    def flow(self, sound: bytes, turn: int, now: float) -> PlayAudio | None:
+        """What ``offer`` does where sound of the same turn still plays, there is room and no mark is due, as for nearly
+        every frame; None, and nothing is done, in every other case.
+        """
+        spans = self._spans
+        if not self._open or self._clock_only or self._waiting or not spans:
+            return None
+        span, sent = spans[-1], self._sent
+        end = sent + len(sound)
+        if span.turn != turn or span.end != sent or self.confirmed >= sent or (self._ends_at - now) * RATE < 1:
+            return None
+        if end - self._marked >= MARK_SPACING or end - self.confirmed > MAX_IN_FLIGHT:
+            return None
+        self._sent = self.offered = span.end = end
+        self._sent_at = now
+        self._ends_at += len(sound) / RATE
+        self._flight.append(sound)
+        return PlayAudio(sound)
+
     def offer(self, sound: bytes, turn: int, now: float) -> list[PhoneOrder]:
         """Queue ``sound`` (mu-law) for the phone as part of ``turn``; what can go out now, goes."""
-        room = MAX_WAITING - (self._offered - self._sent)
+        room = MAX_WAITING - (self.offered - self._sent)
         if len(sound) > room:
             self.dropped += len(sound) - room
             sound = sound[:room]
         if not sound:
             return []
-        start = self._offered
-        self._offered += len(sound)
+        start = self.offered
+        self.offered += len(sound)
         span = self._spans[-1] if self._spans else None
         if span is not None and span.turn == turn and span.end == start:
-            span.end = self._offered
+            span.end = self.offered
         else:
-            self._spans.append(Span(turn, start, self._offered))
+            self._spans.append(Span(turn, start, self.offered))
         if self._open and not self._waiting and len(sound) <= min(self._room(now), MAX_PIECE):
             return self._send(sound, now)
         self._waiting.append(sound)
@@ -121,7 +141,7 @@ class Playback:
         return orders
 
     def _room(self, now: float) -> int:
-        heard = self._position(now) if self._clock_only else self._confirmed
+        heard = self._position(now) if self._clock_only else self.confirmed
         return MAX_IN_FLIGHT - (self._sent - heard)
 
     def _send(self, sound: bytes, now: float) -> list[PhoneOrder]:
@@ -131,7 +151,7 @@ class Playback:
         self._sent += size
         self._sent_at = now
         self._ends_at = max(self._ends_at, now) + size / RATE
-        self._flight.append((self._sent, sound))
+        self._flight.append(sound)
         if self._sent - self._marked >= MARK_SPACING:
             return [PlayAudio(sound), *self.mark(now)]
         return [PlayAudio(sound)]
@@ -199,29 +219,20 @@ class Playback:
         self._confirm(self._position(now), now)
 
     def _confirm(self, position: int, now: float) -> None:
-        self._confirmed = max(self._confirmed, position)
+        self.confirmed = max(self.confirmed, position)
         self._confirmed_at = now
-        while self._flight and self._flight[0][0] <= self._confirmed:
-            self._flight.popleft()
+        flight = self._flight
+        while flight and self._flight_from + len(flight[0]) <= self.confirmed:
+            self._flight_from += len(flight.popleft())
 
     # -------------------------------------------------------- what was heard
 
     def _position(self, now: float) -> int:
         playable = self._sent - max(int((self._ends_at - now) * RATE), 0)
         if self._clock_only:
-            return max(playable, self._confirmed)
+            return max(playable, self.confirmed)
         since = int(max(now - self._confirmed_at, 0.0) * RATE)
-        return max(min(playable, self._confirmed + since), self._confirmed)
-
-    @property
-    def offered(self) -> int:
-        """Samples that were queued so far, here or at the carrier."""
-        return self._offered
-
-    @property
-    def confirmed(self) -> int:
-        """Samples that were heard for certain: a mark behind them came back."""
-        return self._confirmed
+        return max(min(playable, self.confirmed + since), self.confirmed)
 
     def heard(self, now: float) -> int:
         """Samples that the caller has heard, as well as we know."""
@@ -230,7 +241,7 @@ class Playback:
     @property
     def sounding(self) -> bool:
         """Something is queued, here or at the carrier, that no mark has confirmed."""
-        return self._offered > self._confirmed
+        return self.offered > self.confirmed
 
     def finished(self, now: float) -> bool:
         """All is played: confirmed, or so long due that a mark must have been lost."""
@@ -242,13 +253,13 @@ class Playback:
 
     def unplayed(self, now: float) -> bool:
         """The caller is still hearing us, or will."""
-        if (self._ends_at - now) * RATE >= 1 and self._confirmed < self._sent:  # time alone says so
+        if (self._ends_at - now) * RATE >= 1 and self.confirmed < self._sent:  # time alone says so
             return True
         return bool(self._waiting) or self._position(now) < self._sent
 
     def left(self, now: float) -> float:
         """Seconds of sound that the caller has not heard yet."""
-        return (self._offered - self._position(now)) / RATE
+        return (self.offered - self._position(now)) / RATE
 
     def fraction_heard(self, turn: int, now: float) -> float | None:
         """How much of a turn's sound was heard, 0 to 1; None where it had none."""
@@ -274,11 +285,12 @@ class Playback:
         if at >= self._sent and (now - self._ends_at) * RATE > SIGHT:
             return b""
         near = bytearray()
-        for end, sound in self._flight:
-            start = end - len(sound)
+        start = self._flight_from
+        for sound in self._flight:
             if start > at + SIGHT:
                 break
             near += sound[max(at - SIGHT - start, 0) : max(at + SIGHT - start, 0)]
+            start += len(sound)
         return bytes(near)
 
     # -------------------------------------------------------- cutting
@@ -292,24 +304,25 @@ class Playback:
         self._waiting.clear()
         self._forget_flight(now)
         # Positions go on from what was sent, so that spans of the cut turns keep their length.
-        fresh = self._offered != self._cleared
-        self._sent = self._confirmed = self._marked = self._cleared = self._offered
+        fresh = self.offered != self._cleared
+        self._sent = self.confirmed = self._marked = self._cleared = self._flight_from = self.offered
         self.clears += 1
         return [ClearAudio()] if self._open and fresh else []
 
     def _unheard(self, now: float) -> list[bytes]:
         position = self._position(now)
         unheard = []
-        for end, sound in self._flight:
-            if end > position:
-                start = end - len(sound)
+        start = self._flight_from
+        for sound in self._flight:
+            if start + len(sound) > position:
                 unheard.append(sound[max(position - start, 0) :])
+            start += len(sound)
         return unheard
 
     def _forget_flight(self, now: float) -> None:
         position = self._position(now)
         self._flight.clear()
         self._marks.clear()
-        self._sent = self._confirmed = self._marked = position
+        self._sent = self.confirmed = self._marked = self._flight_from = position
         self._confirmed_at = now
         self._ends_at = now

@@ -28,10 +28,13 @@ class StaleGate:
 
     def admits(self, event_id: int | None, now: float) -> bool:
         """Is this sound to be heard? Ask once for every chunk, in order of arrival."""
-        if event_id is not None and (self._highest is None or event_id > self._highest):
-            self._highest = event_id
-        stale = event_id is not None and self._first_fresh is not None and event_id < self._first_fresh
-        if stale or now < self._muted_until:
+        if event_id is not None:
+            if self._highest is None or event_id > self._highest:
+                self._highest = event_id
+            if self._first_fresh is not None and event_id < self._first_fresh:
+                self.dropped += 1
+                return False
+        if now < self._muted_until:
             self.dropped += 1
             return False
         self._turn_complete = False

@@ -15,21 +15,16 @@ class Turns:
     def __init__(self, record: CallRecord) -> None:
         self._record = record
         self._agent: dict[int, Turn] = {}
-        self._number = 0
+        self.number = 0  # of the agent's turn in progress, or of the last one
         self._open_agent: Turn | None = None
         self._open_caller: Turn | None = None
         self._cut: tuple[Turn, float] | None = None  # its text may still come; how much of it was heard
 
-    @property
-    def number(self) -> int:
-        """The number of the agent's turn in progress (or of the last one)."""
-        return self._number
-
-    def agent_sound(self, at_ms: int) -> int:
+    def agent_sound(self, now: float) -> int:
         """The agent's sound goes out: the number of the turn it belongs to."""
         if self._open_agent is None:
-            self._start_agent("", at_ms)
-        return self._number
+            self._start_agent("", int(now * 1000))
+        return self.number
 
     def agent_text(self, text: str, at_ms: int, *, final: bool) -> None:
         """What the agent says. A whole text fills the turn that sounds already, or begins the next one."""
@@ -113,9 +108,9 @@ class Turns:
         return "\n".join(lines)
 
     def _start_agent(self, text: str, at_ms: int) -> None:
-        self._number += 1
+        self.number += 1
         turn = Turn(AGENT, text, at_ms)
-        self._agent[self._number] = turn
+        self._agent[self.number] = turn
         self._record.add_turn(turn)
         self._open_agent = turn
         self._cut = None

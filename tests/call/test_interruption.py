@@ -159,3 +159,16 @@ def test_never_two_interruptions_without_new_sound(
             assert unplayed
             open_turn = False
     assert sum(count for counts in policy.account().values() for count in counts.values()) == decided
+
+
+def test_a_settled_turn_need_not_be_told_of_its_sound_again() -> None:
+    """While it is unplayed more sound of it changes nothing; the first sound, and one after an interruption, does."""
+    policy = InterruptionPolicy("both")
+    assert not policy.settled
+    policy.sounding(0.0, unplayed=False)
+    assert policy.settled
+    assert policy.decide(Source.AGENT, 1.0, unplayed=True)
+    assert not policy.settled
+    policy.sounding(1.5, unplayed=True)
+    assert policy.settled
+    assert policy.decide(Source.AGENT, 2.0, unplayed=True)

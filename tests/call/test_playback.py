@@ -208,3 +208,41 @@ def test_what_the_caller_hears_now_can_be_looked_at() -> None:
     fresh = Playback()
     fresh.offer(SECOND, 1, 0.0)
     assert fresh.sounds(0.1) == b""
+
+
+def test_a_turn_that_goes_on_is_accounted_for_in_one_step_as_in_many() -> None:
+    """``flow`` orders and accounts what ``offer`` does, wherever it answers at all."""
+    quick, slow = Playback(), Playback()
+    chunk, flowed = b"\x55" * 160, 0
+    for playback in (quick, slow):
+        playback.open(0.0)
+        playback.offer(chunk * 5, 1, 0.0)
+    for number in range(200):
+        now = number * 0.018
+        order = quick.flow(chunk, 1, now)
+        expected = slow.offer(chunk, 1, now)
+        flowed += order is not None
+        assert (quick.offer(chunk, 1, now) if order is None else [order]) == expected
+        for name in [order.name for order in expected if isinstance(order, PlayMark)]:
+            assert quick.reached(name, now) == slow.reached(name, now)
+        assert quick.heard(now) == slow.heard(now)
+        assert quick.left(now) == slow.left(now)
+        assert quick.fraction_heard(1, now) == slow.fraction_heard(1, now)
+    assert flowed > 180
+    quick.away(3.6)
+    slow.away(3.6)
+    assert quick.open(4.0) == slow.open(4.0)
+
+
+@pytest.mark.parametrize("case", ["before the stream", "another turn", "run dry", "held back", "by the clock"])
+def test_whatever_is_not_plain_is_left_to_be_offered(case: str) -> None:
+    """``flow`` answers None and changes nothing."""
+    playback = Playback()
+    if case != "before the stream":
+        playback.open(0.0)
+    playback.offer(b"\x55" * (MAX_IN_FLIGHT + RATE if case == "held back" else RATE), 1, 0.0)
+    if case == "by the clock":
+        playback.trust_clock(0.0)
+    before = playback.left(0.1)
+    assert playback.flow(b"\x55" * 160, 2 if case == "another turn" else 1, 5.0 if case == "run dry" else 0.1) is None
+    assert playback.left(0.1) == before

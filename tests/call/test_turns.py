@@ -34,9 +34,9 @@ def test_sound_and_text_of_a_turn_find_each_other() -> None:
     """A text that comes after the turn has begun to sound fills it."""
     account = record()
     turns = Turns(account)
-    assert turns.agent_sound(100) == 1
+    assert turns.agent_sound(0.1) == 1
     turns.agent_text("Hello", 150, final=True)
-    assert turns.agent_sound(200) == 1
+    assert turns.agent_sound(0.2) == 1
     assert [(turn.text, turn.at_ms) for turn in account.turns] == [("Hello", 100)]
 
 
@@ -45,7 +45,7 @@ def test_a_second_whole_text_is_a_second_turn() -> None:
     turns = Turns(record())
     turns.agent_text("One.", 0, final=True)
     turns.agent_text("Two.", 10, final=True)
-    assert turns.agent_sound(20) == 2
+    assert turns.agent_sound(0.02) == 2
     assert texts(turns) == ["agent: One.", "agent: Two."]
 
 
@@ -54,7 +54,7 @@ def test_the_callers_words_end_the_agents_turn() -> None:
     turns = Turns(record())
     turns.agent_sound(0)
     turns.caller_text("Yes", 10, final=True)
-    assert turns.agent_sound(20) == 2
+    assert turns.agent_sound(0.02) == 2
 
 
 def test_pieces_grow_whether_new_or_repeated() -> None:
@@ -84,7 +84,7 @@ def test_an_interrupted_turn_keeps_what_was_heard() -> None:
     turns.interrupted({1: 0.5})
     turn = account.turns[0]
     assert (turn.text, turn.heard, turn.interrupted) == ("one two three four", "one two", True)
-    assert turns.agent_sound(9) == 2
+    assert turns.agent_sound(0.009) == 2
 
 
 def test_a_text_that_comes_after_the_cut_is_cut_too() -> None:
@@ -129,7 +129,7 @@ def test_a_correction_of_nothing_known_is_ignored() -> None:
 def test_a_complete_exchange_puts_the_caller_first() -> None:
     """The caller's words come before the agent's answer that was sounding already."""
     turns = Turns(record())
-    turns.agent_sound(100)
+    turns.agent_sound(0.1)
     turns.complete("What time is it?", "It is noon.", 900)
     assert texts(turns) == ["caller: What time is it?", "agent: It is noon."]
 
@@ -156,7 +156,7 @@ def test_a_successor_does_not_go_on_with_its_predecessors_turn() -> None:
     turns = Turns(record())
     turns.agent_text("I was just", 0, final=True)
     turns.agent_changed()
-    assert turns.agent_sound(10) == 2
+    assert turns.agent_sound(0.01) == 2
 
 
 def test_the_transcript_tells_what_was_heard() -> None:
