@@ -381,8 +381,9 @@ class House:
             for each in listener.sockets:
                 self.port = each.getsockname()[1]
         gc.collect()
-        # Calls make hardly any cycles: a look at everything is dear and finds nothing.
-        gc.set_threshold(50_000, 20, 100)
+        # A call leaves no cycles. Looks at what is young are short so, and one at everything, which hundreds of calls
+        # would hear, comes once in tens of thousands of calls.
+        gc.set_threshold(10_000, 5, 1000)
         gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
         self.started.set()
         log.info("serving", host=self.host, port=self.port, instance=self.instance)

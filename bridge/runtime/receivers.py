@@ -88,9 +88,9 @@ class AgentReceiver:
 
     def received(self, message: bytes) -> None:
         """A text message of the agent."""
-        session = self._session
-        stream = self._link.stream
-        if stream is None or not session.is_current(self._link):
+        session, link = self._session, self._link
+        stream = link.stream
+        if stream is None or session.link is not link:
             return
         if self._early is not None:
             if len(self._early) < MAX_EARLY:
@@ -107,7 +107,7 @@ class AgentReceiver:
 
     def received_binary(self, size: int) -> None:
         """Agents send text only."""
-        if self._session.is_current(self._link):
+        if self._session.link is self._link:
             self._session.handle(e.Garbage("agent", Reason.AGENT_PROTOCOL))
 
     def answered(self) -> None:
@@ -118,5 +118,5 @@ class AgentReceiver:
         stream = self._link.stream
         events = [e.AgentClosed(code, detail)] if stream is None else stream.closed(code, detail)
         for event in events:
-            if self._session.is_current(self._link):
+            if self._session.link is self._link:
                 self._session.handle(event)

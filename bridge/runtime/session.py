@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 
@@ -74,7 +74,7 @@ class CallSession:
         self._variables = dict(variables)
         self._overrides = dict(brief_overrides or {})
         self._surroundings = surroundings
-        self._link: AgentLink | None = None
+        self.link: AgentLink | None = None  # the one that has the call
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._decide = self.machine.handle
         self._loop = asyncio.get_running_loop()
@@ -82,28 +82,6 @@ class CallSession:
         self._t0 = self._loop.time() - age_s
         self._group: asyncio.TaskGroup | None = None
         self._probe: asyncio.TimerHandle | None = None
-        self._perform: dict[type[e.Order], Callable[[Any], None]] = {
-            e.PlayAudio: self._to_phone,
-            e.PlayMark: self._to_phone,
-            e.ClearAudio: self._to_phone,
-            e.SendAudio: self._to_agent,
-            e.SendPong: self._to_agent,
-            e.SendActivity: self._to_agent,
-            e.SendInterrupt: self._to_agent,
-            e.SendStop: self._to_agent,
-            e.SendToolResult: self._to_agent,
-            e.SendText: self._to_agent,
-            e.SendContext: self._to_agent,
-            e.StartTimer: self._start_timer,
-            e.StopTimer: self._stop_timer,
-            e.ConnectAgent: self._connect_agent,
-            e.DropAgent: self._drop_agent,
-            e.ClosePhone: self._close_phone,
-            e.ProbePhone: self._probe_phone,
-            e.RunTool: self._run_tool,
-            e.Save: self._save,
-            e.Ended: self._end,
-        }
 
     @property
     def record(self) -> CallRecord:
@@ -140,9 +118,9 @@ class CallSession:
     def handle(self, event: e.Event) -> None:
         """Something happened: let the machine decide and do what it orders."""
         try:
-            perform = self._perform
+            perform = self._PERFORM
             for order in self._decide(event, self._time() - self._t0):
-                perform[type(order)](order)
+                perform[type(order)](self, order)
         except Exception:
             # Our own bug. It must end this call, loudly, and no other: a callback has nobody above it to raise to.
             log.exception("call_failed", call_id=self.record.call_id, event_type=type(event).__name__)
@@ -150,20 +128,19 @@ class CallSession:
 
     def perform(self, order: e.Order) -> None:
         """Do one order that comes from outside the machine (a tool's answer)."""
-        self._perform[type(order)](order)
+        self._PERFORM[type(order)](self, order)
 
     def abandon(self, reason: Reason) -> None:
         """End the call at once, with as much of the end as still works."""
         for order in self.machine.abandon(reason, self.now):
             try:
-                self._perform[type(order)](order)
+                self._PERFORM[type(order)](self, order)
             except Exception:
                 log.exception("call_failed", call_id=self.record.call_id, order_type=type(order).__name__)
 
     def _do(self, orders: list[e.Order]) -> None:
-        perform = self._perform
         for order in orders:
-            perform[type(order)](order)
+            self._PERFORM[type(order)](self, order)
 
     # ------------------------------------------------------------ the phone
 
@@ -185,8 +162,9 @@ class CallSession:
             old.close(1000, "replaced")
 
     def _to_phone(self, order: e.PlayAudio | e.PlayMark | e.ClearAudio) -> None:
-        if self.phone_socket is not None and self._phone_stream is not None:
-            self.phone_socket.send(self._phone_stream.send(order))
+        socket, stream = self.phone_socket, self._phone_stream
+        if socket is not None and stream is not None:
+            socket.send(stream.send(order))
 
     def _close_phone(self, order: e.ClosePhone) -> None:
         if self.phone_socket is not None:
@@ -213,15 +191,15 @@ class CallSession:
     # ------------------------------------------------------------ the agent
 
     def _to_agent(self, order: Any) -> None:
-        link = self._link
-        if link is not None and link.socket is not None and link.stream is not None:
-            message = link.stream.send(order)
+        link = self.link
+        if link is not None and (socket := link.socket) is not None and (stream := link.stream) is not None:
+            message = stream.send(order)
             if message is not None:
-                link.socket.send(message)
+                socket.send(message)
 
     def _connect_agent(self, order: e.ConnectAgent) -> None:
         link = AgentLink(self._surroundings.agents[order.name])
-        self._link = link
+        self.link = link
         link.task = self._spawn(self._reach(link, resumed=order.resumed))
 
     def brief(self, *, resumed: bool) -> Brief:
@@ -276,16 +254,16 @@ class CallSession:
             self.abandon(Reason.INTERNAL_ERROR)
 
     def _lost(self, link: AgentLink, failure: AgentFailure) -> None:
-        if link is self._link:
+        if link is self.link:
             self._part(link, stopped=False)
             self.handle(e.AgentFailed(failure))
 
     def _drop_agent(self, order: e.DropAgent) -> None:
-        if self._link is not None:
-            self._part(self._link, stopped=order.stopped)
+        if self.link is not None:
+            self._part(self.link, stopped=order.stopped)
 
     def _part(self, link: AgentLink, *, stopped: bool) -> None:
-        self._link = None
+        self.link = None
         task = link.task
         if task is not None and not task.done() and task is not asyncio.current_task():
             task.cancel()
@@ -302,10 +280,6 @@ class CallSession:
             log.warning("release_slow", call_id=self.record.call_id, agent=agent.name)
         except Exception:
             log.exception("release_failed", call_id=self.record.call_id, agent=agent.name)
-
-    def is_current(self, link: AgentLink) -> bool:
-        """This link has the call, no later one."""
-        return link is self._link
 
     # ------------------------------------------------------------ timers, record, end
 
@@ -343,3 +317,27 @@ class CallSession:
         if self.phone_socket is not None:  # another instance may have the call, and nobody else closes this socket
             self.phone_socket.close(1000)
         self.ended.set()
+
+    # The class's, not each session's: one of its own methods would keep a session until cycles are looked for.
+    _PERFORM: ClassVar[Mapping[type[e.Order], Callable[[CallSession, Any], None]]] = {
+        e.PlayAudio: _to_phone,
+        e.PlayMark: _to_phone,
+        e.ClearAudio: _to_phone,
+        e.SendAudio: _to_agent,
+        e.SendPong: _to_agent,
+        e.SendActivity: _to_agent,
+        e.SendInterrupt: _to_agent,
+        e.SendStop: _to_agent,
+        e.SendToolResult: _to_agent,
+        e.SendText: _to_agent,
+        e.SendContext: _to_agent,
+        e.StartTimer: _start_timer,
+        e.StopTimer: _stop_timer,
+        e.ConnectAgent: _connect_agent,
+        e.DropAgent: _drop_agent,
+        e.ClosePhone: _close_phone,
+        e.ProbePhone: _probe_phone,
+        e.RunTool: _run_tool,
+        e.Save: _save,
+        e.Ended: _end,
+    }

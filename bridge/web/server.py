@@ -77,6 +77,7 @@ def front_protocol(
             peer = self.client[0] if self.client else ""
             head = b"\r\n".join(lines) + b"\r\n\r\n"
             serve_upgrade(self.transport, head, lambda request: door(request, peer))
+            del self.parser  # which holds our methods: both would stay until cycles are looked for
 
         def _expect(self, seconds: float | None) -> None:
             if self._deadline is not None:

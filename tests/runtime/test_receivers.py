@@ -28,10 +28,6 @@ class Listener:
         """Counted."""
         self.answers += 1
 
-    def is_current(self, link: AgentLink) -> bool:
-        """Its own link."""
-        return link is self.link
-
 
 class Phone:
     """A phone's receiver and its session."""

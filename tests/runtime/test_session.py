@@ -1,6 +1,8 @@
 """One call: what its machine orders is done, and whatever happens ends it and nothing else."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -324,3 +326,23 @@ async def test_the_record_tells_how_long_the_agent_took(make: Make) -> None:
     assert session.record.agent_conversation_id == "conv_1"
     assert session.record.latency.connect_ms is not None
     assert session.record.latency.credential_ms is not None
+
+
+async def test_a_call_that_is_over_is_gone_without_the_garbage_collector(make: Make) -> None:
+    """Its session, sockets' listeners and machine hold each other nowhere: hundreds of calls need no search for cycles."""
+    bench = make()
+    session = await bench.connected()
+    bench.phone_stream.knows["hi"] = [e.PhoneAudio(b"\x10" * 160)]
+    bench.phone.receiver.received(b"hi")
+    session.handle(e.EndRequested(Reason.OPERATOR_HANGUP))
+    await bench.over()
+    gone = weakref.ref(session)
+    gc.disable()
+    try:
+        bench.phone.receiver = bench.wires[0].receiver = None  # as a socket does at its end
+        bench.task = None
+        del session, bench.session
+        await asyncio.sleep(0)
+        assert gone() is None
+    finally:
+        gc.enable()

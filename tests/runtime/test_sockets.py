@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -22,6 +24,7 @@ class Ear:
         self.binary: list[int] = []
         self.pongs = asyncio.Event()
         self.end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.socket: Socket | None = None
 
     def received(self, message: bytes) -> None:
         """A text."""
@@ -281,3 +284,30 @@ async def test_a_socket_that_never_connected_does_nothing() -> None:
     socket.ping()
     socket.close()
     socket.abort()
+
+
+async def test_a_socket_that_is_closed_is_gone_without_the_garbage_collector() -> None:
+    """Neither the library nor whoever listened is held by it, nor it by them."""
+
+    async def silent(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    ear = Ear()
+    async with websockets.serve(silent, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        gc.disable()
+        try:
+            socket = await connect(Secret(f"ws://127.0.0.1:{port}/"), ear, timeout_s=5)
+            gone = weakref.ref(socket)
+            ear.socket = socket  # as whoever listens for a call does
+            socket.close()
+            async with asyncio.timeout(5):
+                await ear.end
+            assert socket.connected
+            ear = weakref.proxy(ear)
+            del socket
+            async with asyncio.timeout(5):
+                while gone() is not None:
+                    await asyncio.sleep(0)
+        finally:
+            gc.enable()
