@@ -304,8 +304,7 @@ async def test_a_socket_that_is_closed_is_gone_without_the_garbage_collector() -
             async with asyncio.timeout(5):
                 await ear.end
             assert socket.connected
-            ear = weakref.proxy(ear)
-            del socket
+            del socket, ear
             async with asyncio.timeout(5):
                 while gone() is not None:
                     await asyncio.sleep(0)
