@@ -23,6 +23,7 @@ from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.errors import CarrierFailure, ConfigurationError, Mistake, StoreUnavailable
+from bridge.outbound.numbers import may_text
 from bridge.runtime.chores import Chore
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
@@ -56,8 +57,9 @@ class Reach:
 
     rest: TwilioRest
     suppressions: Suppressions
+    prefixes: Sequence[str]  # of numbers that are texted
     press: Callable[[CallSession, str], Awaitable[None]] | None = None
-    call_back: Callable[[CallSession, datetime, str], Awaitable[bool]] | None = None
+    call_back: Callable[[LiveCall, datetime, str], Awaitable[bool]] | None = None
 
     async def send_digits(self, call: LiveCall, digits: str) -> None:
         """Play DTMF on the line, and keep the agent."""
@@ -65,13 +67,16 @@ class Reach:
             raise CarrierFailure("this carrier sends no digits")
         await self.press(call, digits)
 
-    async def send_text(self, *, to: str, from_: str, body: str) -> None:
-        """Send an SMS."""
+    async def send_text(self, *, to: str, from_: str, body: str) -> bool:
+        """Send an SMS. False where this person wants none, or may get none."""
+        if not may_text(to, from_, self.prefixes) or await self.suppressions.has(to):
+            return False
         await self.rest.send_message(to, from_, body=body)
+        return True
 
     async def schedule_callback(self, call: LiveCall, at: datetime, *, note: str) -> bool:
         """Call the person again at that time."""
-        if self.call_back is None or not isinstance(call, CallSession):
+        if self.call_back is None:
             return False
         return await self.call_back(call, at, note)
 
@@ -97,7 +102,7 @@ class Business:
         transfers: Collection[str],
         lines: Mapping[str, Line],
     ) -> None:
-        self.reach = Reach(rest, Suppressions(database))
+        self.reach = Reach(rest, Suppressions(database), settings.chat.text_prefixes)
         self.outbox = Outbox(database)
         self.telling = Telling(settings, database=database, outbox=self.outbox, calls=calls, agents=agents)
         self._settings = settings
@@ -274,12 +279,7 @@ async def retire(destinations: Sequence[Destination]) -> None:
 
 def own_secrets(settings: config.Settings) -> tuple[str, ...]:
     """What no answer may bring back to an agent."""
-    found = [agent.tools_key for agent in settings.agents.values()]
-    found += [tool.secret for tool in settings.tools.values()]
-    found += [key.key for key in settings.api.keys]
-    if settings.carriers.twilio is not None:
-        found += settings.carriers.twilio.auth_token
-    return tuple(secret.reveal() for secret in found if secret is not None)
+    return tuple(secret.reveal() for secret in settings.secrets())
 
 
 def argument_rules(settings: config.Settings) -> dict[str, ArgumentRules]:

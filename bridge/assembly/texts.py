@@ -24,7 +24,6 @@ from bridge.carriers.twilio.webhooks import InboundMessage
 from bridge.outbound.placing import Placing, new_call_id
 from bridge.outbound.wanted import Wanted
 from bridge.runtime.chores import Chore
-from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.runtime.texts import Texts
 from bridge.store.attempts import Attempts
@@ -32,6 +31,7 @@ from bridge.store.calls import Calls
 from bridge.store.conversations import Conversations
 from bridge.store.database import Database
 from bridge.store.suppression import Suppressions
+from bridge.tools.asking import LiveCall
 from bridge.tools.events import Announcer
 from bridge.web.api.endpoint import Asked, Endpoint, Refused, answer
 from bridge.web.chat.routes import ChatRoutes, ChatRules, Refusal, ask
@@ -108,6 +108,7 @@ class TextWing:
                 elsewhere=self._answered_elsewhere,
                 help_text=chat.help_text,
                 per_hour=chat.messages_per_hour,
+                prefixes=chat.text_prefixes,
             )
         )
         public = urlsplit(settings.public_url or "")
@@ -200,7 +201,7 @@ class TextWing:
         call_id = new_call_id(f"chat\n{conversation}")
         return await self._place(number, line, agent="", variables={"chat_agent": agent}, call_id=call_id)
 
-    async def call_back(self, session: CallSession, at: datetime, note: str) -> bool:
+    async def call_back(self, session: LiveCall, at: datetime, note: str) -> bool:
         """Call the person of a call again. Raises BridgeError."""
         record = session.record
         await self._place(

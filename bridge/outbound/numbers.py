@@ -121,3 +121,15 @@ def _is_costly(parsed: PhoneNumber) -> bool:
 
 def _impossible() -> Refused:
     return Refused("no such number is possible", hint="Check its digits: too many, too few, or a short code.")
+
+
+def may_text(person: str, line: str, allowed: Sequence[str]) -> bool:
+    """Whether ``line`` may text this person: the number begins with one of ``allowed``, or where none is named it is of the
+    line's own country code. Who texts from far away may do so to be answered at our cost.
+    """
+    if allowed:
+        return person.startswith(tuple(allowed))
+    try:
+        return bool(phonenumbers.parse(person).country_code == phonenumbers.parse(line).country_code)
+    except phonenumbers.NumberParseException:
+        return False

@@ -17,6 +17,7 @@ from bridge.settings.kinds import (
     OneOrMore,
     Pattern,
     PhoneNumber,
+    Prefix,
     Range,
     SigningSecret,
     Spoken,
@@ -148,6 +149,7 @@ class Chat:
     max_sessions: Annotated[int, Range(1, 100_000)] = 200  # at once
     messages_per_hour: Annotated[int, Range(1, 10_000)] = 60  # of one number or visitor: stops two machines talking
     call_from: PhoneNumber | None = None  # the line that calls visitors who ask for it; None: nobody is called
+    text_prefixes: tuple[Prefix, ...] = ()  # numbers that are texted begin so; empty: with the line's own country code
     help_text: Spoken = "Reply STOP to receive no more messages."  # the answer to HELP
 
 

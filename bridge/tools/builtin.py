@@ -28,8 +28,8 @@ class Hands(Protocol):
         """Play DTMF on the line, and keep the agent."""
         ...
 
-    async def send_text(self, *, to: str, from_: str, body: str) -> None:
-        """Send an SMS."""
+    async def send_text(self, *, to: str, from_: str, body: str) -> bool:
+        """Send an SMS. False where this person wants none, or may get none."""
         ...
 
     async def schedule_callback(self, call: LiveCall, at: datetime, *, note: str) -> bool:
@@ -124,6 +124,7 @@ class BuiltIns:
 
     async def _digits(self, call: ToolCall, live: LiveCall) -> str:
         digits = call.text("digits")
+        Usage.of(live).spend("digits", self.allowance.digits)
         _note(live, "tool_send_digits", count=len(digits))
         await self.hands.send_digits(live, digits)
         return "The digits are sent."
@@ -133,7 +134,8 @@ class BuiltIns:
         if not record.person.startswith("+"):
             raise ToolProblem("The caller shows no number that a text could be sent to.", kind="no_number")
         Usage.of(live).spend("texts", self.allowance.texts)
-        await self.hands.send_text(to=record.person, from_=record.line, body=call.text("text"))
+        if not await self.hands.send_text(to=record.person, from_=record.line, body=call.text("text")):
+            raise ToolProblem("This number takes no text messages.", kind="not_allowed")
         _note(live, "tool_send_sms")
         return "The text message is on its way."
 

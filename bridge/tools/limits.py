@@ -23,6 +23,7 @@ class Allowance:
     transfers: int = 3
     texts: int = 5
     callbacks: int = 2
+    digits: int = 20  # each one replaces the stream
 
 
 @dataclass(slots=True)

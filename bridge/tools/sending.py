@@ -22,7 +22,8 @@ from bridge.tools.destinations import Forbidden, Guard, Lookup
 MAX_ANSWER: Final = 64 * 1024  # bytes
 MAX_CONNECTIONS: Final = 32  # to one destination
 USER_AGENT: Final = "callbridge"
-BUSY: Final = frozenset({408, 425, 429, 503})  # "not now": surely nothing was done, and later it may be
+BUSY: Final = frozenset({408, 425, 429})  # surely nothing was done, and later it may be
+# Not 503: proxies say it too of a connection that they lost after the request had gone on (Envoy's "reset before headers").
 
 
 class DeliveryFailure(BridgeError):

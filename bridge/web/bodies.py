@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+PATIENCE_S: Final = 30.0  # a list of ten thousand people over a slow line takes a while
 
 
 class BodyTooLarge(Exception):
@@ -10,15 +16,21 @@ class BodyTooLarge(Exception):
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is known to be larger than ``limit`` bytes."""
+    """The whole body. Raises BodyTooLarge as soon as it is known to be larger than ``limit`` bytes, HTTPException (408) where
+    it does not come in time.
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise BodyTooLarge
-        parts.append(part)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise BodyTooLarge
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, "The body did not come in time.") from None
     return b"".join(parts)

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -15,6 +15,7 @@ import structlog
 
 from bridge.carriers.twilio.webhooks.requests import InboundMessage
 from bridge.errors import AgentFailure, CarrierFailure, StoreUnavailable
+from bridge.outbound.numbers import may_text
 from bridge.runtime.loopguard import LoopGuard
 from bridge.web.conversing import Conversing
 
@@ -62,6 +63,7 @@ class Means:
     ]  # another instance has this person and answers; raises BridgeError
     help_text: str
     per_hour: int
+    prefixes: Sequence[str] = ()  # of numbers that are answered, see outbound.numbers.may_text
 
 
 class Texting:
@@ -133,6 +135,9 @@ class Texting:
         if await means.suppressed.has(person):
             if word in START or message.opt_out == "START":
                 await means.suppressed.remove(person)
+            return "", ""
+        if not may_text(person, line, means.prefixes):
+            log.warning("text_ignored", why="foreign")
             return "", ""
         if not self.guard.admit(person, message.body, self._clock()):
             log.warning("text_ignored", why="too_many")

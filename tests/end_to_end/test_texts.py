@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import aiohttp
 import pytest
 
 from bridge.app import House
+from bridge.call.record import Direction
 from tests.standins.kura import Key, Kura
 from tests.standins.twilio import Carrier
 from tests.standins.twilio.dialling import Person
@@ -72,13 +74,15 @@ async def answer_all(kura: Kura) -> None:
 
 
 @contextlib.asynccontextmanager
-async def scene(folder: Path, *, chat: str = "", page: str = PAGE) -> AsyncIterator[Scene]:
+async def scene(folder: Path, *, chat: str = "", page: str = PAGE, agent: str = "") -> AsyncIterator[Scene]:
     """All of it."""
     async with contextlib.AsyncExitStack() as stack:
         kura = await stack.enter_async_context(Kura(keys=[Key(KEY, per_minute=1000)]))
         carrier = Carrier(public_url=PUBLIC, address="127.0.0.1:1")
         rest = await stack.enter_async_context(TwilioRest(carrier))
-        configured = configuration(folder, kura, rest, chat, page)
+        configured = configuration(folder, kura, rest, chat, page).replace(
+            "assistant_id = 1", f"assistant_id = 1\n{agent}"
+        )
         house = await stack.enter_async_context(running(folder, configured))
         carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
         await stack.enter_async_context(carrier)
@@ -221,3 +225,16 @@ async def test_a_visitor_is_called_once_and_only_where_calls_are_allowed(tmp_pat
             while not bridge.carrier.calls:
                 await asyncio.sleep(0.01)
         await bridge.carrier.settled()
+
+
+async def test_a_person_who_texts_can_be_called_back(tmp_path: Path) -> None:
+    """By the assistant's own tool, through the rules of every outbound call."""
+    outbound = '[outbound]\nallowed_prefixes = ["+1"]'
+    async with scene(tmp_path, chat=outbound, agent='tools_key = "tk-0123456789"') as bridge:
+        await bridge.text("Call me tomorrow", replies=1)
+        at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        asked = {"tool_name": "schedule_callback", "tool_args": {"at": at}, "assistant_id": 1}
+        status, answer = await bridge.post("/tools/booking?key=tk-0123456789", asked)
+        assert (status, answer) == (200, {"result": "The call back is scheduled."})
+        (placed,) = (await bridge.house.calls.list(direction=Direction.OUTBOUND)).calls
+        assert (placed.to_number, placed.line) == (PERSON, "+15550100")

@@ -10,9 +10,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import update
 
 from bridge.app import House
 from bridge.store.instances import Instances
+from bridge.store.tables import INSTANCES
 from tests.standins.kura import Key, Kura
 from tests.standins.twilio import Carrier
 from tests.standins.twilio.rest import TwilioRest
@@ -119,7 +121,8 @@ async def test_the_session_is_taken_over_where_its_instance_is_gone(pair: Pair) 
     """The next message opens a new one on the instance that it comes to; one that was only slow ends its own."""
     await pair.text("Hello", replies=1)
     async with pair.houses[0].database.write() as connection:
-        await connection.exec_driver_sql("UPDATE instances SET seen_us = 0 WHERE id = ?", (pair.houses[0].instance,))
+        silent = update(INSTANCES).where(INSTANCES.c.id == pair.houses[0].instance)
+        await connection.execute(silent.values(seen_us=0))
     pair.choose(1)
     await pair.text("Still there?", replies=2)
     assert [body for _, body in pair.sent] == ["1: Hello", "1: Still there?"]

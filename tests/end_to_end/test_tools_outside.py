@@ -55,6 +55,8 @@ agent = "support"
                 ]:
                     result = await session.result(await session.call_tool(name, arguments))
                     assert not result["is_error"], result
+                late = await session.result(await session.call_tool("send_sms", {"text": "One more."}))
+                assert late["is_error"], "who wants to hear nothing more gets no texts either"
                 await call.hang_up()
                 await session.gone()
             assert [(each["to"], each["body"]) for each in rest.texts.sent.values()] == [(PERSON, "Your code is 42.")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.outbound.numbers import Destinations
+from bridge.outbound.numbers import Destinations, may_text
 from bridge.outbound.refusal import Refused
 
 OWN = frozenset({"+12125550100"})
@@ -91,3 +91,23 @@ def test_what_is_not_is_refused_with_a_remedy(number: str, allowed: list[str]) -
     assert refused.value.status == 422
     assert refused.value.hint
     assert not number.strip("+") or number.strip() not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("person", "line", "allowed", "may"),
+    [
+        ("+15550123456", "+15550100", (), True),
+        ("+12125550123", "+15550100", (), True),
+        ("+4915112345678", "+15550100", (), False),
+        ("+4915112345678", "+493012345", (), True),
+        ("+4915112345678", "+15550100", ("+49",), True),
+        ("+15550123456", "+15550100", ("+49",), False),
+        ("anonymous", "+15550100", (), False),
+        ("+15550123456", "*", (), False),
+    ],
+)
+def test_texts_go_to_the_lines_own_country_or_to_those_that_are_named(
+    person: str, line: str, allowed: tuple[str, ...], *, may: bool
+) -> None:
+    """Answering the rest is how others earn money with us."""
+    assert may_text(person, line, allowed) is may

@@ -55,9 +55,10 @@ class Hands:
         """As told."""
         self._do("digits", digits)
 
-    async def send_text(self, *, to: str, from_: str, body: str) -> None:
+    async def send_text(self, *, to: str, from_: str, body: str) -> bool:
         """As told."""
         self._do("text", to, from_, body)
+        return self.able
 
     async def schedule_callback(self, call: Any, at: datetime, *, note: str) -> bool:
         """As told."""

@@ -135,3 +135,19 @@ async def test_a_failure_of_the_carrier_is_words(hands: Hands, live: Live) -> No
     """What the carrier says stays here."""
     hands.fails = CarrierFailure("21610: +15550123456 has opted out")
     assert await run(built_ins(hands), live, "send_sms", text="x") == "failed: That could not be done just now."
+
+
+async def test_a_number_that_takes_no_texts_is_said_so(hands: Hands, live: Live) -> None:
+    """On the list of those who want none, or of another country: the agent can say so, and the record tells of no text."""
+    hands.able = False
+    assert (await run(built_ins(hands), live, "send_sms", text="Hello")).startswith("not_allowed")
+    assert live.noted("tool_send_sms") == []
+
+
+async def test_digits_are_sent_so_often_and_no_more(hands: Hands, live: Live) -> None:
+    """Each time the stream is replaced: an agent that loops must not keep the line busy with it."""
+    tools = built_ins(hands, digits=2)
+    words = [await run(tools, live, "send_digits", digits="1") for _ in range(3)]
+    assert words[:2] == ["The digits are sent."] * 2
+    assert words[2].startswith("limit")
+    assert len(hands.done) == 2

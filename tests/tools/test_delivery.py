@@ -128,12 +128,17 @@ async def test_a_refusal_in_words_is_passed_on(receiver: Receiver) -> None:
 
 
 async def test_only_safe_repetitions_are_made(receiver: Receiver) -> None:
-    """A 500 may have booked: it is repeated only where the tool is idempotent, under one id; a 503 has surely not."""
+    """A 500 may have booked: it is repeated only where the tool is idempotent, under one id, and so may a 503 of
+    a proxy; a 429 has surely not.
+    """
     receiver.answers = [500]
     async with business(receiver.url) as tool:
         assert "not certain" in await run(tool)
     assert len(receiver.deliveries) == 1
     receiver.answers = [503]
+    async with business(receiver.url) as tool:
+        assert "not certain" in await run(tool)
+    receiver.answers = [429]
     async with business(receiver.url) as tool:
         assert await run(tool, "k2") == {"ok": True}
     receiver.answers = [500, 500]

@@ -76,7 +76,7 @@ def test_a_clock_in_any_zone_signs_the_same_moment() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
-    [(500, "server_error"), (503, "busy"), (429, "busy"), (404, "refused"), (401, "refused")],
+    [(500, "server_error"), (503, "server_error"), (429, "busy"), (404, "refused"), (401, "refused")],
 )
 async def test_refusals_are_told_apart(receiver: Receiver, answer: int, kind: str) -> None:
     """What may be tried again, and what never helps."""

@@ -1,7 +1,13 @@
 """Request bodies, read within bounds."""
 
-import pytest
+import asyncio
+from typing import Any
 
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from bridge.web import bodies
 from bridge.web.bodies import BodyTooLarge, read_body
 from tests.web.asking import request
 
@@ -26,3 +32,15 @@ async def test_a_body_that_grows_too_large_is_read_no_further() -> None:
     for headers in ({}, {"Content-Length": "1"}, {"Content-Length": "x"}, {"Content-Length": "-1"}):
         with pytest.raises(BodyTooLarge):
             await read_body(request("POST", body=pieces, headers=headers), 4)
+
+
+async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever holds a request open holds nothing for ever."""
+    monkeypatch.setattr(bodies, "PATIENCE_S", 0.01)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    with pytest.raises(HTTPException) as late:
+        await read_body(Request({"type": "http", "method": "POST", "headers": []}, receive), 4)
+    assert late.value.status_code == 408

@@ -258,3 +258,12 @@ async def test_a_stop_is_not_overtaken() -> None:
         go.set()
     assert second.result() == []
     assert world.asked == []
+
+
+async def test_who_texts_from_another_country_is_told_of_and_not_answered() -> None:
+    """At our cost; their STOP counts all the same. The countries that are meant may be named."""
+    world = World()
+    assert await world.says("Hello", person="+4915112345678") == []
+    assert (world.asked, len(world.events)) == ([], 1)
+    await world.says("STOP", person="+4915112345678")
+    assert world.out == {"+4915112345678"}
