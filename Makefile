@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak fuzz kill kill9 many prompts lock docs deploy-tools audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill kill9 many prompts pictures lock docs deploy-tools audit wheel clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ prompts: setup # the bridge's own spoken clips, rendered anew
 	$(BIN)/python -m bench.prompts
 
 LOCK = uv pip compile --quiet --universal --generate-hashes --no-strip-extras --no-annotate --no-header --upgrade
+
+pictures: setup # every page of the dashboard as docs/images shows it, drawn anew by a Chromium
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/web/test_softphone.py tests/web/test_dashboard.py -k "usable_by_everybody or reaches_the_agent"
 
 lock: # newest versions that pyproject.toml allows, for every supported Python, with hashes; extras stay named, or pip before 23.3 takes a newer release for them and refuses it
 	$(LOCK) pyproject.toml -o requirements.lock

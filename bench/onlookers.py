@@ -23,6 +23,7 @@ from bench.beside import one_round, show
 from bridge.bench.run import SHAPES, Rig, rig
 
 PATH = "/live?levels"
+AT_ONCE = 20  # calls that begin together
 CUT_S = 150.0  # by then a page that does not read must be gone
 RECEIVED = 4096  # bytes that the page which never reads lets the system keep for it
 
@@ -92,10 +93,11 @@ async def main(args: argparse.Namespace) -> int:
     """The table."""
     print(f"{args.calls} calls, agent {args.agent}; {args.rounds} rounds of {args.seconds:g} s each way; ms")
     print(f"{'':<22}{'lag p50':>10}{'p99':>10}{'max':>10}{'sound p99':>10}{'max':>10}{'lost':>6}")
-    async with rig(SHAPES[args.agent]) as running:
+    async with rig(SHAPES[args.agent], pinned=not args.unpinned) as running:
         key = tomllib.loads(running.config.read_text())["api"]["keys"][0]
         await running.bridge.watch()
-        await running.load.begin_many(args.calls)
+        for _ in range(0, args.calls, AT_ONCE):
+            await running.load.begin_many(AT_ONCE)
         for _ in range(args.rounds):
             pages = [Page() for _ in range(args.pages)]
             before = await running.bridge.report()
@@ -125,6 +127,9 @@ if __name__ == "__main__":
     parser.add_argument("--pages", type=int, default=3, help="pages that watch them (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of one round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each kind (%(default)s)")
+    parser.add_argument(
+        "--unpinned", action="store_true", help="for a machine that does something else on one of its cores"
+    )
     parser.add_argument("--agent", choices=tuple(SHAPES), default="16k")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(main(parser.parse_args())))

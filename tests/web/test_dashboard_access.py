@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from bridge.app import House
+from bridge.call.record import Status
 from tests.support.house import API_KEY, PUBLIC, configuration, running
 from tests.web.test_dashboard import VIEWER_KEY, record
 from tests.web.test_softphone import DEMO, demo_configuration
@@ -232,3 +233,13 @@ async def test_the_demo_is_open_to_this_machine_alone(tmp_path: Path, headers: d
             assert answer.status == 303
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await client.ws_connect("/softphone/media", headers={"Origin": "http://evil.example:8080", **headers})
+
+
+async def test_a_call_is_counted_at_the_line_that_answers_it(client: aiohttp.ClientSession, house: House) -> None:
+    """A number without a line of its own is answered by "any other", and its calls are counted there."""
+    await house.calls.save(record(7, call_id="call_live", status=Status.IN_PROGRESS, outcome=None, ended_at=None))
+    await log_in(client, house, VIEWER_KEY)
+    async with client.get("/agents") as answer:
+        page = await answer.text()
+    lines = page.split('aria-label="Lines"')[1].split("</section>")[0]
+    assert '<td data-name="Live">1</td>' in lines

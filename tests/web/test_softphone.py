@@ -20,7 +20,7 @@ def demo_configuration(folder: Path) -> str:
     """A bridge that has nothing but the demo's agent, at this machine's own address."""
     line = '[[lines]]\nnumber = "*"\nagent = "demo"\nrecording = "bridge"\n'
     text = configuration(folder, DEMO, lines=line).replace(PUBLIC, "http://127.0.0.1:8080")
-    return f'{text}\n[recording]\nfolder = "{folder}/recordings"\n'
+    return f'{text}\n[recording]\nfolder = "{folder}/recordings"\n[limits]\nloop_lag_ms = 0\n'
 
 
 @needs_chromium
@@ -43,6 +43,8 @@ async def test_a_call_from_the_browser_reaches_the_agent_and_is_heard(tmp_path: 
         await until(page, "document.querySelector('#theirs').value > 0.05", within_s=15)
         await page.wait_for_selector("#transcript li.caller", timeout=30000)
         await until(page, "/ ms$/.test(document.querySelector('#latency').textContent)", within_s=15)
+        if PICTURES:
+            await page.screenshot(path=f"{PICTURES}/softphone-call.png", full_page=True)
         await page.click("[data-key='5']")
         await until(page, "document.querySelectorAll('#transcript li.agent').length > 2", within_s=20)
         (session,) = house.switchboard.sessions
@@ -69,8 +71,6 @@ async def test_a_call_from_the_browser_reaches_the_agent_and_is_heard(tmp_path: 
         )
         await until(page, "document.querySelector('#player').duration > 5")
         await until(page, "document.querySelector('#waveform > div').shadowRoot.textContent.includes('cut')")
-        if PICTURES:
-            await page.screenshot(path=f"{PICTURES}/recording.png", full_page=True)
         assert not problems
 
 

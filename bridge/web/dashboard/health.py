@@ -67,7 +67,8 @@ class HealthPages:
         parts = self._parts
         recent = await self._sum(24)
         live = await parts.records.in_progress()
-        by_agent, by_line = (Counter(getattr(record, name) for record in live) for name in ("agent", "line"))
+        by_agent = Counter(record.agent for record in live)
+        by_line = Counter(record.line if record.line in parts.lines else "*" for record in live)
         agents = [
             {
                 "name": name,

@@ -11,11 +11,14 @@ const bars = uPlot.paths.bars({ size: [0.8, 60] });
 
 function chart(id, time, data, series) {
   const place = document.getElementById(id);
+  const half = (data[0][1] - data[0][0]) / 2; // of a bar: the first and the last are whole
   const plot = new uPlot({
     width: place.clientWidth,
     height: place.clientHeight - 34,
-    scales: { x: { time }, y: { range: (self, low, high) => [0, Math.max(high, 1)] } },
-    axes: [{ ...axis, ...(time ? {} : { label: 'ms', labelGap: 0, stroke: ink }) }, { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }],
+    legend: { live: false },
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'), // as every time on these pages
+    scales: { x: { time, range: (self, low, high) => [low - half, high + half] }, y: { range: (self, low, high) => [0, Math.max(high, 1)] } },
+    axes: [{ ...axis, ...(time ? {} : { label: 'ms', labelSize: 16, labelGap: 0, labelFont: '12px system-ui', stroke: ink, size: 34 }) }, { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }],
     series: [{}, ...series.map(([label, colour]) => ({ label, fill: colour, stroke: colour, width: 0, paths: bars, points: { show: false } }))],
     cursor: { drag: { x: false, y: false } },
   }, data, place);
