@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from urllib.parse import urlsplit
 
 from bridge.cli import add_config
 from bridge.doctor.checkup import checkup
@@ -38,9 +39,20 @@ def run(args: argparse.Namespace) -> int:
         ]
         _show(mistakes, as_json=args.json)
         return 2
+    if args.fallback_url and not _elsewhere(args.fallback_url, settings.public_url or ""):
+        print(
+            "--fallback-url must be a web address that is not the bridge's own, such as a TwiML Bin's.", file=sys.stderr
+        )
+        return 2
     findings = asyncio.run(checkup(settings, fix=args.fix, fallback_url=args.fallback_url))
     _show(findings, as_json=args.json)
     return 1 if any(finding.level == "FAIL" for finding in findings) else 0
+
+
+def _elsewhere(url: str, public_url: str) -> bool:
+    """Whether it is an address that may answer while the bridge does not."""
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.netloc != urlsplit(public_url).netloc
 
 
 def _show(findings: list[Finding], *, as_json: bool) -> None:

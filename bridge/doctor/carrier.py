@@ -17,6 +17,11 @@ from bridge.doctor.findings import Finding, fail, ok, warn
 from bridge.errors import CarrierFailure
 
 SUBJECT: Final = "carrier"
+OWNERS: Final = {
+    "VoiceApplicationSid": "a TwiML application",
+    "TrunkSid": "a SIP trunk",
+    "SmsApplicationSid": "a TwiML application for messages",
+}
 CLOCK_WARN_S: Final = 5.0
 CLOCK_FAIL_S: Final = 60.0  # a grant lives so long, and tokens of other services are judged by the clock too
 
@@ -112,12 +117,13 @@ async def numbers(
 async def _number(
     rest: TwilioRest, subject: str, fact: NumberFacts, line: config.Line, wanted: Wanted, *, fix: bool
 ) -> AsyncIterator[Finding]:
-    wrong = []
+    owners = [each for each in fact.owners if each != "SmsApplicationSid" or line.text_agent]
+    wrong = [(f"the webhook is not asked: {OWNERS[each]} has it", "take it out of the number") for each in owners]
     if fact.voice_url != wanted.voice or fact.voice_method.upper() != "POST":
         wrong.append(("calls go elsewhere", f"the voice webhook should be POST {wanted.voice}"))
-    if fact.status_callback != wanted.status:
+    if fact.status_callback != wanted.status or fact.status_method.upper() != "POST":
         wrong.append(("ends of calls are not told here", f"the status callback should be POST {wanted.status}"))
-    if line.text_agent and fact.sms_url != wanted.sms:
+    if line.text_agent and (fact.sms_url != wanted.sms or fact.sms_method.upper() != "POST"):
         wrong.append(("messages go elsewhere", f"the messaging webhook should be POST {wanted.sms}"))
     no_fallback = not _elsewhere(fact.voice_fallback_url, wanted.public_url)
     sets_fallback = no_fallback and wanted.fallback_url is not None
@@ -129,6 +135,7 @@ async def _number(
                 status_callback=wanted.status,
                 sms_url=wanted.sms if line.text_agent else None,
                 voice_fallback_url=wanted.fallback_url if sets_fallback else None,
+                free=owners,
             )
         except CarrierFailure as failure:
             yield fail(subject, f"could not be set: {failure}", failure.hint)

@@ -14,7 +14,6 @@ from bridge.web.answers import Answers
 STATUS_PATH: Final = "/twilio/status"
 SLOW_S: Final = 2.0  # the carrier waits longer, a caller does not
 SILENCE_S: Final = 6.0  # the bridge itself closes a socket that says nothing after 5 s
-EARLIEST_S: Final = 4.0  # whoever closed it before was not the bridge
 
 
 async def public_url(prober: Prober, url: str, tokens: Sequence[Secret]) -> AsyncIterator[Finding]:
@@ -107,7 +106,7 @@ async def media_socket(
         )
     if right.close_code == 1008:
         yield ok(subject, f"a silent socket is left alone until the bridge itself closes it ({right.lived_s:.1f} s)")
-    elif right.close_code is not None and right.lived_s < EARLIEST_S:
+    elif right.close_code is not None:
         yield fail(
             subject,
             f"the proxy cuts a silent socket after {right.lived_s:.1f} s",

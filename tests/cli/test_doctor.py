@@ -47,6 +47,14 @@ def test_every_mistake_of_the_configuration(tmp_path: Path, capsys: pytest.Captu
     assert all(line.startswith("FAIL  configuration: ") and " -> " in line for line in printed)
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://a.example/x", "https://", "http://127.0.0.1:9/twilio/voice"])
+def test_a_fallback_that_is_none(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no web address, or leads to the bridge that is away, is refused before anything is set."""
+    text = DEMO.replace("[agents.demo]", 'public_url = "http://127.0.0.1:9"\n[agents.demo]')
+    assert main(["doctor", "--fix", "--fallback-url", url, "--config", file(tmp_path, text)]) == 2
+    assert "--fallback-url" in capsys.readouterr().err
+
+
 def test_used_wrongly(tmp_path: Path) -> None:
     """--fallback-url without --fix is a mistake of whoever typed it."""
     assert main(["doctor", "--fallback-url", "https://a.example", "--config", file(tmp_path, DEMO)]) == 2

@@ -80,6 +80,38 @@ async def test_numbers_are_set_only_when_asked(deployment: Deployment) -> None:
     assert not lines(after, "FAIL") + lines(after, "warn")
 
 
+@pytest.mark.parametrize("owner", ["voice_application_sid", "trunk_sid"])
+async def test_a_number_that_something_else_answers(deployment: Deployment, owner: str) -> None:
+    """Where an application or a trunk has the number, the carrier never asks its webhook, right as that may be; --fix frees it."""
+    number = deployment.rest.number("+15550100")
+    number.facts |= {
+        "voice_url": f"{deployment.url}/twilio/voice",
+        "status_callback": f"{deployment.url}/twilio/status",
+        owner: "AP" + "0" * 32,
+    }
+    async with serving(deployment):
+        before = await deployment.examine()
+        await deployment.examine(fix=True)
+        after = await deployment.examine()
+    assert found(before, "the webhook is not asked").level == "FAIL"
+    assert number.facts[owner] == ""
+    assert not lines(after, "FAIL")
+
+
+async def test_a_status_callback_by_get(deployment: Deployment) -> None:
+    """The right address by the wrong method is wrong: the bridge takes POST only."""
+    number = deployment.rest.number("+15550100")
+    number.facts |= {
+        "voice_url": f"{deployment.url}/twilio/voice",
+        "status_callback": f"{deployment.url}/twilio/status",
+        "status_callback_method": "GET",
+    }
+    async with serving(deployment):
+        assert "ends of calls" in next(each.what for each in await deployment.examine() if each.level == "FAIL")
+        await deployment.examine(fix=True)
+    assert number.facts["status_callback_method"] == "POST"
+
+
 async def test_a_fix_claims_no_more_than_it_did(deployment: Deployment) -> None:
     """Without --fallback-url the webhook and callback are set, and that there is still no fallback is said, not the contrary."""
     async with serving(deployment):

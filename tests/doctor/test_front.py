@@ -115,6 +115,7 @@ async def test_a_socket_that_does_not_open_fails(right: Any) -> None:
         (OPEN, Upgrade(101), "wrong signature"),
         (Upgrade(101, deflate=True, lived_s=5.0, close_code=1008), SHUT, "deflate"),
         (Upgrade(101, lived_s=1.0, close_code=1006), SHUT, "cuts"),
+        (Upgrade(101, lived_s=4.8, close_code=1006), SHUT, "cuts"),
     ],
 )
 async def test_what_spoils_calls_later_fails_now(right: Upgrade, wrong: Upgrade, word: str) -> None:

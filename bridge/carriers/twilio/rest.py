@@ -7,7 +7,7 @@ Source: Twilio, "REST API 2010-04-01": form fields in, JSON out. Twilio's own li
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +54,14 @@ class CallFacts:
         return status_of(self.call_status)
 
 
+# A number that a SIP trunk or a TwiML application has: its own addresses are not asked (API reference, IncomingPhoneNumber).
+OWNERS: Final = {
+    "VoiceApplicationSid": "voice_application_sid",
+    "TrunkSid": "trunk_sid",
+    "SmsApplicationSid": "sms_application_sid",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFacts:
     """A phone number of the account, and where its calls and messages are sent."""
@@ -64,7 +72,10 @@ class NumberFacts:
     voice_method: str
     voice_fallback_url: str
     status_callback: str
+    status_method: str
     sms_url: str
+    sms_method: str
+    owners: tuple[str, ...]  # fields that name what has the number in place of these addresses
 
 
 class TwilioRest:
@@ -231,7 +242,10 @@ class TwilioRest:
                     voice_method=one.get("voice_method") or "",
                     voice_fallback_url=one.get("voice_fallback_url") or "",
                     status_callback=one.get("status_callback") or "",
+                    status_method=one.get("status_callback_method") or "",
                     sms_url=one.get("sms_url") or "",
+                    sms_method=one.get("sms_method") or "",
+                    owners=tuple(field for field, name in OWNERS.items() if one.get(name)),
                 )
                 for one in found
             ]
@@ -244,11 +258,15 @@ class TwilioRest:
         status_callback: str,
         sms_url: str | None = None,
         voice_fallback_url: str | None = None,
+        free: Sequence[str] = (),
     ) -> None:
-        """Send a number's calls, their ends, and its messages to these addresses, by POST; None leaves one as it is."""
+        """Send a number's calls, their ends, and its messages to these addresses, by POST; None leaves one as it is.
+
+        ``free``: of ``NumberFacts.owners``, those that are to have it no longer.
+        """
         fields = _given(SmsUrl=sms_url, VoiceFallbackUrl=voice_fallback_url, VoiceUrl=voice_url)
         fields |= {name.replace("Url", "Method"): "POST" for name in fields}
-        fields |= {"StatusCallback": status_callback, "StatusCallbackMethod": "POST"}
+        fields |= {"StatusCallback": status_callback, "StatusCallbackMethod": "POST", **dict.fromkeys(free, "")}
         await self._ask("POST", f"IncomingPhoneNumbers/{_sid(number_sid)}", fields)
 
     async def check(self) -> str:

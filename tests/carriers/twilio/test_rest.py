@@ -345,6 +345,14 @@ async def test_the_numbers_of_the_account(twilio: Twilio, rest: TwilioRest) -> N
         "SmsUrl": "https://a.example/m",
         "SmsMethod": "POST",
     }
+    number |= {"voice_application_sid": "AP" + "b" * 32, "trunk_sid": None, "sms_application_sid": "AP" + "c" * 32}
+    twilio.answer = (200, {"incoming_phone_numbers": [number], "next_page_uri": None})
+    (facts,) = await rest.numbers()
+    assert facts.owners == ("VoiceApplicationSid", "SmsApplicationSid")
+    await rest.configure_number(
+        facts.number_sid, voice_url="https://a.example/v", status_callback="https://a.example/s", free=facts.owners
+    )
+    assert {"VoiceApplicationSid": "", "SmsApplicationSid": ""}.items() <= dict(twilio.asked[-1][2]).items()
 
 
 async def test_numbers_on_many_pages_are_all_there(twilio: Twilio, rest: TwilioRest) -> None:

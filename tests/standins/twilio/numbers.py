@@ -14,6 +14,9 @@ UPDATE_NUMBER: dict[str, forms.Check] = {
     "StatusCallbackMethod": forms.METHOD,
     "SmsUrl": forms.url,
     "SmsMethod": forms.METHOD,
+    "VoiceApplicationSid": lambda value: value == "",  # set by hand in the console; only taken away from here
+    "SmsApplicationSid": lambda value: value == "",
+    "TrunkSid": lambda value: value == "",
 }
 NAMES = {
     "VoiceUrl": "voice_url",
@@ -24,6 +27,9 @@ NAMES = {
     "StatusCallbackMethod": "status_callback_method",
     "SmsUrl": "sms_url",
     "SmsMethod": "sms_method",
+    "VoiceApplicationSid": "voice_application_sid",
+    "SmsApplicationSid": "sms_application_sid",
+    "TrunkSid": "trunk_sid",
 }
 
 
