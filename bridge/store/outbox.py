@@ -19,6 +19,16 @@ from bridge.store.transaction import Transaction
 
 MAX_ERROR: Final = 200  # characters
 SECOND: Final = 1_000_000  # microseconds
+EARLIER: Final = OUTBOX.alias("earlier")
+# Said once: the copy of a table is some two hundred objects in rings, and this is asked every second.
+WAITS: Final = exists().where(
+    and_(
+        EARLIER.c.channel == OUTBOX.c.channel,
+        EARLIER.c.lane == OUTBOX.c.lane,
+        EARLIER.c.id < OUTBOX.c.id,
+        EARLIER.c.dead_us.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +120,10 @@ class Outbox:
         if not channels:
             return []
         now = micros(datetime.now(UTC))
-        earlier = OUTBOX.alias("earlier")
-        waits = exists().where(
-            and_(
-                earlier.c.channel == OUTBOX.c.channel,
-                earlier.c.lane == OUTBOX.c.lane,
-                earlier.c.id < OUTBOX.c.id,
-                earlier.c.dead_us.is_(None),
-            )
-        )
         due = (
             select(OUTBOX.c.id)
             .where(OUTBOX.c.dead_us.is_(None), OUTBOX.c.due_us <= now, OUTBOX.c.leased_us <= now)
-            .where(OUTBOX.c.channel.in_(channels), ~waits)
+            .where(OUTBOX.c.channel.in_(channels), ~WAITS)
             .order_by(OUTBOX.c.due_us, OUTBOX.c.id)
             .limit(limit)
         )
