@@ -1,9 +1,12 @@
-"""The HTTP to Twilio's API: one aiohttp session, a time limit that holds, and refusals told as CarrierFailure."""
+"""The HTTP under Twilio's own library: one aiohttp session, a time limit that holds, and refusals told as CarrierFailure.
+
+The library's own asynchronous client keeps its timeout to itself (aiohttp's 300 s then apply), makes its session in the
+constructor, where no loop need run, and logs the numbers that it calls.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -21,41 +24,42 @@ class _Refusal(msgspec.Struct):
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What Twilio answered to a request that it carried out."""
-
-    status_code: int
-    text: str
-
-
 class Transport:
-    """The session is made at the first request, inside its loop."""
+    """What Twilio's library calls an asynchronous HTTP client. The session is made at the first request, inside its loop."""
+
+    is_async: Final = True
 
     def __init__(self, *, timeout_s: float) -> None:
-        self._timeout = timeout_s
+        self.timeout = timeout_s  # the library looks at this name
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
         self,
         method: str,
         url: str,
-        *,
         params: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-    ) -> Answer:
-        """One request; never a redirect, whose target would be sent our credentials. Raises CarrierFailure."""
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Any:
+        """One request; never a redirect, whose target would be sent our credentials. Raises CarrierFailure.
+
+        Returns the library's own kind of response, whose attributes it keeps adding to.
+        """
+        from twilio.http.response import Response  # type: ignore[import-untyped]
+
         session = self._open()
-        reads = method == "GET"
-        limit = self._timeout
+        reads = method.upper() == "GET"
+        limit = timeout or self.timeout
         try:
             async with session.request(
                 method,
                 url,
                 params=_pairs(params),
                 data=aiohttp.FormData(_pairs(data)) if data else None,
-                headers={"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else None,
+                headers={**(headers or {}), **({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {})},
                 timeout=aiohttp.ClientTimeout(total=limit, connect=limit * _CONNECT_SHARE),
                 allow_redirects=False,
             ) as response:
@@ -75,7 +79,7 @@ class Transport:
             ) from error
         if response.status >= 300:
             raise _failure(response.status, body, reads=reads)
-        return Answer(response.status, body)
+        return Response(response.status, body, dict(response.headers))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -355,20 +357,6 @@ async def test_the_numbers_of_the_account(twilio: Twilio, rest: TwilioRest) -> N
     assert {"VoiceApplicationSid": "", "SmsApplicationSid": ""}.items() <= dict(twilio.asked[-1][2]).items()
 
 
-async def test_numbers_on_many_pages_are_all_there(twilio: Twilio, rest: TwilioRest) -> None:
-    """Page after page, as Twilio names them; a page elsewhere would be sent our credentials, and is not asked for."""
-    first, second = {"sid": "PN" + "a" * 32, "phone_number": "+15550100"}, {"sid": "PN" + "b" * 32}
-    more = f"/2010-04-01/Accounts/{AC}/IncomingPhoneNumbers.json?PageSize=200&Page=1&PageToken=PAx"
-    twilio.answers_once = [(200, {"incoming_phone_numbers": [first], "next_page_uri": more})]
-    twilio.answer = (200, {"incoming_phone_numbers": [second], "next_page_uri": None})
-    assert [facts.number for facts in await rest.numbers()] == ["+15550100", ""]
-    assert dict(twilio.asked[1][2]) == {"PageSize": "200", "Page": "1", "PageToken": "PAx"}
-    twilio.answer = (200, {"incoming_phone_numbers": [first], "next_page_uri": "@elsewhere.example/"})
-    with pytest.raises(CarrierFailure):
-        await rest.numbers()
-    assert len(twilio.asked) == 3
-
-
 async def test_the_account_is_checked(twilio: Twilio, rest: TwilioRest) -> None:
     """An active account is a sentence, a suspended one a failure with a remedy."""
     twilio.answer = (200, {"sid": AC, "status": "active", "type": "Trial"})
@@ -402,3 +390,24 @@ async def test_an_endless_answer_is_cut_off(twilio: Twilio, rest: TwilioRest) ->
     twilio.answer = (200, "x" * 3_000_000)
     with pytest.raises(CarrierFailure):
         await rest.fetch(CA)
+
+
+async def test_a_new_token_counts_from_the_next_request(twilio: Twilio, rest: TwilioRest) -> None:
+    """While tokens are rotated the bridge proves itself with the one it was told last."""
+    twilio.answer = (200, {"type": "Full", "status": "active"})
+    proofs = []
+    for token in ("0f1e2d3c4b5a69788796a5b4c3d2e1f0", "1f1e2d3c4b5a69788796a5b4c3d2e1f1"):
+        rest.use(Secret(token))
+        await rest.check()
+        scheme, _, proof = (twilio.authorization or "").partition(" ")
+        proofs.append((scheme, base64.b64decode(proof).decode().partition(":")[2]))
+    assert proofs == [("Basic", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"), ("Basic", "1f1e2d3c4b5a69788796a5b4c3d2e1f1")]
+
+
+def test_a_process_that_asks_nothing_does_not_carry_the_library() -> None:
+    """Twelve megabytes and a tenth of a second are paid by who uses them."""
+    program = (
+        "import sys; from bridge.call.ports import Secret; from bridge.carriers.twilio.rest import TwilioRest; "
+        f"TwilioRest('{AC}', Secret('x' * 32)); sys.exit('twilio.rest' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The HTTP to Twilio's API."""
+"""The HTTP under Twilio's own library."""
 
 import socket
 from collections.abc import AsyncIterator
