@@ -125,14 +125,19 @@ async def main(args: argparse.Namespace) -> int:
             os.sched_setaffinity(worker.pid, all_cores)
             try:
                 for _ in range(args.rounds):
-                    show("without a campaign", await one_round(running, args.seconds), running)
+                    before = await running.bridge.report()
+                    alone = await one_round(running, args.seconds)
+                    show("without a campaign", alone, running)
                     dials, cpu = len(carrier.calls), _cpu(worker.pid)
                     async with _campaign(settings, 10_000):
+                        began = await running.bridge.report()
                         report = await one_round(running, args.seconds)
                     span = args.seconds + WARM_S
                     show("with one", report, running)
                     print(
-                        f"  the campaign: {(len(carrier.calls) - dials) / span:.1f} calls/s, the worker: "
+                        f"  the bridge: {(alone.cpu_s - before.cpu_s) / span * 100:.1f} % of a core without, "
+                        f"{(report.cpu_s - began.cpu_s) / span * 100:.1f} % with; "
+                        f"the campaign: {(len(carrier.calls) - dials) / span:.1f} calls/s, the worker: "
                         f"{(_cpu(worker.pid) - cpu) / span * 100:.0f} % of a core, {resident(worker.pid) / 1e6:.0f} MB"
                     )
             finally:

@@ -3,7 +3,7 @@
 1. the intent is stored before the carrier is asked (``Attempts``: dialling, with the time);
 2. our id rides in the callback addresses, and a callback that comes with it proves the dial;
 3. an attempt that nobody answers for is looked up at the carrier, by both numbers and the time, before it is dialled again;
-4. what stays unsure is ``unknown``, for a person, and never dialled again.
+4. what stays unsure is ``unknown``, for a person, and never dialled again; in the end it is an outcome.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LEASE: Final = timedelta(seconds=30)  # three times what one request to the carr
 LOOK: Final = timedelta(seconds=60)  # after the last ring, when nothing was heard
 CLOCKS: Final = timedelta(seconds=120)  # by which ours and the carrier's may differ
 SETTLE: Final = timedelta(seconds=15)  # a callback may still be on its way
+CONCLUDE: Final = timedelta(hours=4, minutes=10)  # after the dial: the longest call at the carrier is over
 MAX_TRIES: Final = 8
 HOLD_S: Final = (1, 2, 4, 8, 15, 30, 60)  # before a request that was refused for now is made again
 
@@ -175,29 +176,52 @@ class Dialler:
         if record.carrier_call_id:
             await self._attempts.placed(attempt.call_id, look_at=self._clock())
             return
-        asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
         try:
-            found = await self._rest.find(attempt.to_number, attempt.from_number, since=asked - CLOCKS)
+            mine = await self._candidates(attempt)
         except CarrierFailure as failure:
             log.warning("lookup_failed", call_id=attempt.call_id, code=failure.code)
             if attempt.tries >= MAX_TRIES:
-                await self._attempts.unknown(attempt.call_id)
+                await self._unknown(attempt)
             else:
                 await self._attempts.look_later(attempt.call_id, due=self._clock() + self.times.lease)
             return
-        mine = [facts for facts in found if await self._is_nobodys(facts.carrier_call_id, attempt.call_id)]
         if len(mine) > 1:
             log.error("dial_unknown", call_id=attempt.call_id, candidates=len(mine))
-            await self._attempts.unknown(attempt.call_id)
+            await self._unknown(attempt)
         elif mine:
             log.info("dial_found", call_id=attempt.call_id)
-            await self._bind(attempt, mine[0].carrier_call_id)
-            await self._learn(attempt.call_id, mine[0])
+            await self._take(attempt, mine[0])
         elif attempt.tries >= MAX_TRIES:
             await self._finish(attempt.call_id, Reason.CARRIER_REFUSED, Status.FAILED, "it could not be dialled")
         else:
             log.info("dial_never_was", call_id=attempt.call_id)
             await self._attempts.requeue(attempt.call_id, due=self._clock())
+
+    async def conclude(self, attempt: Attempt) -> None:
+        """It has been unknown for as long as the longest call: ask once more, and let that be the end of it."""
+        try:
+            mine = await self._candidates(attempt)
+        except CarrierFailure as failure:
+            log.warning("lookup_failed", call_id=attempt.call_id, code=failure.code)
+            return
+        if len(mine) == 1:
+            await self._take(attempt, mine[0])
+        else:
+            words = "it could not be found out whether the carrier placed it"
+            await self._finish(attempt.call_id, Reason.UNRECONCILED, Status.FAILED, words)
+
+    async def _candidates(self, attempt: Attempt) -> list[CallFacts]:
+        asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
+        found = await self._rest.find(attempt.to_number, attempt.from_number, since=asked - CLOCKS)
+        return [facts for facts in found if await self._is_nobodys(facts.carrier_call_id, attempt.call_id)]
+
+    async def _take(self, attempt: Attempt, facts: CallFacts) -> None:
+        await self._bind(attempt, facts.carrier_call_id)
+        await self._learn(attempt.call_id, facts)
+
+    async def _unknown(self, attempt: Attempt) -> None:
+        asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
+        await self._attempts.unknown(attempt.call_id, conclude_at=asked + CONCLUDE)
 
     async def _is_nobodys(self, call_sid: str, call_id: str) -> bool:
         record = await self._calls.get(call_sid)

@@ -24,6 +24,7 @@ SWEEP_S: Final = 0.5  # between looks at what is over
 FIND_S: Final = 2.0  # between looks for what nobody answers for
 MAX_TASKS: Final = 50  # requests to the carrier at once
 AWAY_S: Final = 1.0
+CONCLUDE_AGAIN: Final = timedelta(minutes=10)  # where the carrier did not answer
 KEEP: Final = timedelta(days=8)  # settled attempts, which limits are counted by
 
 log = structlog.get_logger("bridge.engine")
@@ -178,6 +179,9 @@ class Engine:
         for attempt, call_sid in await duties.attempts.overdue(now=duties.clock(), again=times.look):
             await self._slots.acquire()
             self._spawn(duties.dialler.look(attempt, call_sid))
+        for attempt in await duties.attempts.inconclusive(now=duties.clock(), again=CONCLUDE_AGAIN):
+            await self._slots.acquire()
+            self._spawn(duties.dialler.conclude(attempt))
 
     async def _purge(self) -> None:
         await self._duties.attempts.purge(self._duties.clock() - KEEP)

@@ -4,7 +4,7 @@
 
     queued   -> dialling -> placed -> done
        ^           |  \\        \\
-       +-----------+   +---------+-> unknown -> done     (a person, or a callback that comes after all)
+       +-----------+   +---------+-> unknown -> done     (a person, a callback that comes after all, or time)
 
 ``dialling`` is a lease. It is written before the carrier is asked, with the time of it: whoever finds a lease that ran
 out must ask the carrier for the call before anybody dials again.
@@ -12,13 +12,13 @@ out must ask the carrier for the call before anybody dials again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
 
 from bridge.call.record import CallRecord
 from bridge.store.budget import ACTIVE, ALL, Budget, Denied, denial, spend, take_turn
@@ -133,9 +133,9 @@ class Attempts:
         """It could not be found out: again at ``due``."""
         await self._move(call_id, OPEN, due_us=micros(due), more=True)
 
-    async def unknown(self, call_id: str) -> None:
-        """It cannot be found out: for a person, or a callback that comes after all."""
-        await self._move(call_id, OPEN, state="unknown", owner="")
+    async def unknown(self, call_id: str, *, conclude_at: datetime) -> None:
+        """It cannot be found out: for a person, a callback that comes after all, or whoever asks at ``conclude_at``."""
+        await self._move(call_id, OPEN, state="unknown", owner="", due_us=micros(conclude_at))
 
     async def take_over(self, *, owner: str, lease: timedelta, now: datetime) -> list[Attempt]:
         """The attempts whose lease has run out, now leased to ``owner``, who must ask the carrier about each."""
@@ -155,18 +155,23 @@ class Attempts:
 
     async def overdue(self, *, now: datetime, again: timedelta) -> list[tuple[Attempt, str]]:
         """Placed calls of which nothing was heard, with the carrier's id; each is given out once in ``again``."""
-        late = (ATTEMPTS.c.state == "placed", ATTEMPTS.c.due_us <= micros(now))
         query = select(ATTEMPTS, CALLS.c.carrier_call_id).join(CALLS, CALLS.c.call_id == ATTEMPTS.c.call_id)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query.where(*late, CALLS.c.rank < TERMINAL).limit(BATCH))).all()
-        if rows:
-            async with self._database.write() as connection:
-                await connection.execute(
-                    update(ATTEMPTS)
-                    .where(ATTEMPTS.c.call_id.in_([row.call_id for row in rows]))
-                    .values(due_us=micros(now + again))
-                )
+        rows = await self._given_out(query.where(CALLS.c.rank < TERMINAL), "placed", now, again)
         return [(_attempt(row), row.carrier_call_id or "") for row in rows]
+
+    async def inconclusive(self, *, now: datetime, again: timedelta) -> list[Attempt]:
+        """Unknown ones whose time to be concluded has come; each is given out once in ``again``."""
+        return [_attempt(row) for row in await self._given_out(select(ATTEMPTS), "unknown", now, again)]
+
+    async def _given_out(self, query: Select[Any], state: str, now: datetime, again: timedelta) -> Sequence[Any]:
+        due = (ATTEMPTS.c.state == state, ATTEMPTS.c.due_us <= micros(now))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.where(*due).limit(BATCH))).all()
+        if rows:
+            mine = ATTEMPTS.c.call_id.in_([row.call_id for row in rows])
+            async with self._database.write() as connection:
+                await connection.execute(update(ATTEMPTS).where(mine).values(due_us=micros(now + again)))
+        return rows
 
     async def proved(self, *, look_at: datetime) -> int:
         """Attempts that a callback has proved to be dialled are placed, whoever dialled them; how many."""

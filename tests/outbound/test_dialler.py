@@ -205,7 +205,7 @@ async def test_a_callback_proves_an_unknown_dial_after_all(world: World) -> None
     """Whoever learns the carrier's id from a callback settles what was unsure."""
     world.carrier.answer = unsure()
     await world.dial()
-    await world.attempts.unknown(CALL)
+    await world.attempts.unknown(CALL, conclude_at=world.now)
 
     def bound(record: CallRecord) -> None:
         record.carrier_call_id = SID
@@ -223,6 +223,33 @@ async def test_a_search_that_fails_is_made_again_and_then_given_up(world: World)
         for orphan in await world.take_over():
             await world.dialler.find_out(orphan)
     assert await world.state() == "unknown"
+    assert not world.carrier.dials
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ([], Reason.UNRECONCILED),
+        ([facts(SID, "busy"), facts(OTHER, "busy")], Reason.UNRECONCILED),
+        ([facts(SID, "busy")], Reason.BUSY),
+        (CarrierFailure("away", retry=True), None),
+    ],
+)
+async def test_what_is_unknown_has_an_outcome_when_the_longest_call_would_be_over(
+    world: World, found: list[CallFacts] | CarrierFailure, reason: Reason | None
+) -> None:
+    """The carrier is asked once more; without its word it is unknown for good, and nobody is dialled for it."""
+    await world.begin()
+    world.carrier.found = [facts(SID), facts(OTHER)]
+    (orphan,) = await world.take_over()
+    await world.dialler.find_out(orphan)
+    world.now += timedelta(hours=4)
+    assert await world.attempts.inconclusive(now=world.now, again=timedelta(minutes=10)) == []
+    world.now += timedelta(minutes=10)
+    (open_,) = await world.attempts.inconclusive(now=world.now, again=timedelta(minutes=10))
+    world.carrier.found = found
+    await world.dialler.conclude(open_)
+    assert (await world.record()).outcome is reason
     assert not world.carrier.dials
 
 

@@ -32,6 +32,7 @@ class World:
         self.orphans: list[Attempt] = []
         self.late: list[tuple[Attempt, str]] = []
         self.ended: list[Settled] = []
+        self.unknown: list[Attempt] = []
         self.over_for: set[str] = set()
         self.poison: set[str] = set()
         self.seen: list[tuple[Any, ...]] = []
@@ -89,6 +90,11 @@ class World:
         found, self.late = self.late, []
         return found
 
+    async def inconclusive(self, **_: Any) -> list[Attempt]:
+        """Unknown for long."""
+        found, self.unknown = self.unknown, []
+        return found
+
     async def purge(self, before: datetime) -> int:
         """Forgotten."""
         self.note("purge", before)
@@ -108,6 +114,10 @@ class World:
     async def find_out(self, attempt: Attempt) -> None:
         """Looked for."""
         self.note("find_out", attempt.call_id)
+
+    async def conclude(self, attempt: Attempt) -> None:
+        """Asked for once more."""
+        self.note("conclude", attempt.call_id)
 
     async def look(self, attempt: Attempt, call_sid: str) -> None:
         """Looked at."""
@@ -259,11 +269,11 @@ async def test_a_campaigns_call_is_settled_where_no_campaigns_run() -> None:
 
 
 async def test_what_nobody_answers_for_is_found_out_and_not_dialled() -> None:
-    """An orphan is looked up at the carrier, a silent call is looked at by its id."""
+    """An orphan is looked up at the carrier, a silent call is looked at by its id, what was unknown is concluded."""
     world = World()
-    world.orphans, world.late = [attempt(1)], [(attempt(2), "CA2")]
+    world.orphans, world.late, world.unknown = [attempt(1)], [(attempt(2), "CA2")], [attempt(3)]
     async with world.running():
-        await world.until(lambda: world.count("look") == 1 and world.count("find_out") == 1)
+        await world.until(lambda: all(world.count(each) == 1 for each in ("look", "find_out", "conclude")))
     assert ("look", "call_2", "CA2") in world.seen
     assert not world.count("dial")
 

@@ -192,7 +192,7 @@ async def test_looks_in_vain_are_counted(world: World) -> None:
 async def test_what_is_unknown_is_not_dialled_again_by_anybody(world: World) -> None:
     """Neither queued, nor orphaned, nor looked at."""
     await world.begin()
-    await world.attempts.unknown("call_1")
+    await world.attempts.unknown("call_1", conclude_at=after(3600))
     assert await world.claim(after(600)) is None
     assert await world.attempts.take_over(owner="other", lease=LEASE, now=after(600)) == []
     assert await world.attempts.overdue(now=after(600), again=AGAIN) == []
@@ -200,12 +200,23 @@ async def test_what_is_unknown_is_not_dialled_again_by_anybody(world: World) -> 
     assert await world.attempts.counts() == {"unknown": 1}
 
 
+async def test_what_is_unknown_is_concluded_in_the_end(world: World) -> None:
+    """When its time has come it is given out, once in a while, and never before."""
+    await world.begin()
+    await world.attempts.unknown("call_1", conclude_at=after(600))
+    assert await world.attempts.inconclusive(now=after(599), again=AGAIN) == []
+    (found,) = await world.attempts.inconclusive(now=after(600), again=AGAIN)
+    assert (found.call_id, found.state) == ("call_1", "unknown")
+    assert await world.attempts.inconclusive(now=after(600), again=AGAIN) == []
+    assert len(await world.attempts.inconclusive(now=after(600) + AGAIN, again=AGAIN)) == 1
+
+
 @pytest.mark.parametrize("state", ["dialling", "unknown"])
 async def test_a_callback_proves_a_dial(world: World, state: str) -> None:
     """With the carrier's id in the record the call is placed, whatever was thought of it."""
     await world.begin()
     if state == "unknown":
-        await world.attempts.unknown("call_1")
+        await world.attempts.unknown("call_1", conclude_at=after(3600))
     assert await world.attempts.proved(look_at=after(60)) == 0
     await world.calls.change("call_1", lambda record: setattr(record, "carrier_call_id", "CA1"))
     assert await world.attempts.proved(look_at=after(60)) == 1
@@ -231,7 +242,7 @@ async def test_nothing_moves_a_settled_call(world: World) -> None:
     await world.begin()
     await world.attempts.settle(await world.end(), NOW)
     await world.attempts.placed("call_1", look_at=NOW)
-    await world.attempts.unknown("call_1")
+    await world.attempts.unknown("call_1", conclude_at=after(3600))
     assert (await world.of()).state == "done"
 
 

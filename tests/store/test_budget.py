@@ -106,7 +106,7 @@ async def test_places_are_free_again_when_a_call_is_over(world: World) -> None:
     assert await world.denial(max_concurrent=3) is None
     await world.end(2, talked_s=1)
     assert await world.denial(max_concurrent=2) is None
-    await world.attempts.unknown("call_1")
+    await world.attempts.unknown("call_1", conclude_at=NOW)
     assert await world.denial(max_concurrent=1) is None
 
 
