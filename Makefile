@@ -28,8 +28,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: setup
+bench: setup # the whole table; PIPECAT=python with pipecat-ai in it puts that beside us too
 	$(BIN)/callbridge bench $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m bench.peers $(if $(PIPECAT),--pipecat $(PIPECAT)))
 
 soak: setup
 	$(BIN)/python -m bench.soak $(ARGS)

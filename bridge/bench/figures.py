@@ -42,7 +42,7 @@ class Figures:
     worst_collection_s: float
     late_s: float  # p99 of the generator's own lateness
     generator: float  # share of its core
-    dropped: int  # calls that the bridge ended
+    dropped: int  # calls that the bridge ended, or did not let end
     answers: tuple[float, ...]  # of the webhook, s
 
     @property

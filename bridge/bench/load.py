@@ -11,6 +11,7 @@ from time import perf_counter, process_time
 from typing import Final
 
 import aiohttp
+import picows
 
 from bridge.bench.agent import AgentServer, Conversation, Shape
 from bridge.bench.caller import Caller, Carrier
@@ -23,6 +24,13 @@ AGENT_SLOT: Final = 7  # slots by which an agent's frames are off its caller's
 REST_S: Final = 1.0  # for what is on its way, after the last frame
 UP_S: Final = 20.0  # for all calls to be up
 DIAL_EVERY_S: Final = 0.02
+FAULTS: Final = (
+    RuntimeError,
+    OSError,
+    TimeoutError,
+    aiohttp.ClientError,
+    picows.WSError,
+)  # of a bridge that is overrun
 
 
 @dataclass(slots=True)
@@ -45,6 +53,7 @@ class Load:
         self.down = Tally()  # agent to caller
         self.late: list[float] = []  # by how much the generator itself was late, s
         self.answers: list[float] = []  # of the webhook, s
+        self.troubles: list[str] = []  # calls that did not come up or end as they should, in words
         self.agent = agent
         self._carrier = carrier
         self._books = uplink(shape.ear), downlink(shape.voice)
@@ -80,12 +89,16 @@ class Load:
             await asyncio.sleep(max(self._origin + self._slot * SLOT_S - perf_counter(), 0))
 
     async def begin(self) -> Call:
-        """One more call. Raises RuntimeError."""
+        """One more call. Raises RuntimeError, in words, where it does not come up."""
         self._made += 1
         up, down = Track(self._books[0], self.up), Track(self._books[1], self.down)
         caller = Caller(self._carrier, self._made, up, down)
         call = self._calls[caller.call_sid] = Call(self._made, up, down, caller)
-        await caller.dial()
+        try:
+            await caller.dial()
+        except FAULTS as error:
+            del self._calls[caller.call_sid]
+            raise RuntimeError(f"call {self._made} did not come up: {_words(error)}") from error
         self.answers.append(caller.answer_s)
         self._callers[call.number % SLOTS].append(caller)
         return call
@@ -124,7 +137,10 @@ class Load:
         self._callers[call.number % SLOTS].remove(call.caller)
         call.up.close()
         call.down.close()
-        await call.caller.hang_up()
+        try:
+            await call.caller.hang_up()
+        except FAULTS as error:
+            self.troubles.append(f"call {call.number} was hung up, and the bridge did not take it: {_words(error)}")
         del self._calls[call.caller.call_sid]
 
     async def end_all(self) -> None:
@@ -175,6 +191,13 @@ async def loading(
         finally:
             pacing.cancel()
             await asyncio.wait([pacing])
+
+
+def _words(error: BaseException) -> str:
+    """What a fault of a connection means; some of them say nothing."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
 
 
 def cpu_now() -> float:

@@ -122,13 +122,21 @@ async def rig(
 
 
 async def measure(rig: Rig, calls: int, seconds: float) -> Figures:
-    """``calls`` calls for ``seconds``; they are hung up at the end, and every frame is accounted for."""
+    """``calls`` calls for ``seconds``; they are hung up at the end, and every frame is accounted for.
+
+    Raises RuntimeError, in words, where they do not all come up; those that did are hung up.
+    """
     load, bridge = rig.load, rig.bridge
     for tally in (load.up, load.down):
         tally.__init__()  # type: ignore[misc]  # tracks hold it
     load.late.clear()
     load.answers.clear()
-    await load.begin_many(calls)
+    load.troubles.clear()
+    try:
+        await load.begin_many(calls)
+    except RuntimeError:
+        await load.end_all()
+        raise
     await asyncio.sleep(WARM_S)
     before = await bridge.report(reset=True)
     began, generator = perf_counter(), cpu_now()
@@ -153,19 +161,27 @@ async def measure(rig: Rig, calls: int, seconds: float) -> Figures:
         worst_collection_s=after.worst_collection_s,
         late_s=quantile(load.late, 0.99),
         generator=generator,
-        dropped=dropped,
+        dropped=dropped + len(load.troubles),
         answers=tuple(load.answers),
     )
 
 
 async def burst(rig: Rig, *, rate: float, seconds: float, talk_s: float = 1.0) -> list[float]:
-    """``rate`` new calls a second beside those that are up, each of ``talk_s``: the webhook's answer times, s."""
+    """``rate`` new calls a second beside those that are up, each of ``talk_s``: the webhook's answer times, s.
+
+    What does not come up is in ``load.troubles``, in words.
+    """
     load = rig.load
     load.answers.clear()
+    load.troubles.clear()
     began = perf_counter()
 
     async def one() -> None:
-        call = await load.begin()
+        try:
+            call = await load.begin()
+        except RuntimeError as error:
+            load.troubles.append(str(error))
+            return
         await asyncio.sleep(talk_s)
         await load.end(call)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.bench.process import cores
-from bridge.bench.run import SHAPES, law, measure, rig
+from bridge.bench.run import SHAPES, burst, law, measure, rig
 
 CALLS = 20
 SECONDS = 3.0
@@ -58,3 +58,15 @@ def test_two_cores_are_used_where_there_are_two() -> None:
     """The bridge and the load do not share one, or it is known that they do."""
     found = cores()
     assert found is None or found[0] != found[1]
+
+
+async def test_a_bridge_that_takes_no_calls_is_told_in_words() -> None:
+    """Overrun, refusing or gone: what did not come up is said, and no traceback is all that is left."""
+    async with rig(SHAPES["16k"], pinned=False) as running:
+        running.bridge.process.kill()
+        running.bridge.process.wait()
+        with pytest.raises(RuntimeError, match="call 2 did not come up"):
+            await measure(running, 3, 0.1)
+        assert running.load.calls == []
+        assert await burst(running, rate=20, seconds=0.2, talk_s=0.0) == []
+        assert len(running.load.troubles) == 4
