@@ -118,6 +118,11 @@ class TextWing:
                 origins=frozenset({*(each.rstrip("/") for each in chat.origins), f"{public.scheme}://{public.netloc}"}),
                 per_hour=chat.messages_per_hour,
                 call_me=self.call_me if chat.call_from else None,
+                ids={
+                    str(agent.assistant_id): name
+                    for name, agent in settings.agents.items()
+                    if isinstance(agent, config.KuraAgent) and name in chat.agents
+                },
             ),
             self.conversing,
             Proxies(settings.server.trusted_proxies),

@@ -52,6 +52,12 @@ class TextSession:
         self._turn = asyncio.Lock()
         self._began = self.used
         self._over = False
+        self.dismissed = False  # the person wants no more of it
+
+    @property
+    def asking(self) -> bool:
+        """An answer is waited for."""
+        return self._turn.locked()
 
     @property
     def over(self) -> bool:

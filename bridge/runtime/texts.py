@@ -57,7 +57,7 @@ class Texts:
         try:
             return await session.ask(text)
         except AgentFailure as failure:
-            if fresh or not failure.retry:
+            if fresh or session.dismissed or not failure.retry:
                 raise
         # It was lost between two messages: the person should not have to write again.
         session = await self._fresh(key, agent, person=person, line=line, metadata=metadata)
@@ -107,6 +107,7 @@ class Texts:
         """The person wants no more of it."""
         session = self._sessions.get(key)
         if session is not None:
+            session.dismissed = True
             self._ended(session)
 
     async def run(self) -> None:
@@ -131,7 +132,8 @@ class Texts:
 
     async def _sweep(self) -> None:
         now = asyncio.get_running_loop().time()
-        self._leaving += [each for each in self._sessions.values() if now - each.used >= self._idle_s]
+        idle = [each for each in self._sessions.values() if not each.asking and now - each.used >= self._idle_s]
+        self._leaving += idle
         await self._part()
 
     async def _part(self) -> None:

@@ -24,6 +24,7 @@ START: Final = frozenset({"start", "yes", "unstop"})
 HELP: Final = frozenset({"help", "info"})
 OPTED_OUT: Final = 21610  # Twilio: the recipient has replied STOP
 TROUBLE: Final = "Sorry, we cannot answer just now. Please try again later."
+STOP_AGAIN_S: Final = (1.0, 5.0, 30.0, *(60.0,) * 60)  # between attempts to put a STOP on the list
 MAX_BODY: Final = 1600  # characters of one message
 MAX_REMEMBERED: Final = 5000
 _PERSON: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # not a short code, which is a machine
@@ -73,6 +74,7 @@ class Texting:
         self.guard = LoopGuard(means.per_hour)
         self._means = means
         self._clock = clock
+        self._stopped: OrderedDict[str, bool] = OrderedDict()  # not on the list yet
         self._seen: OrderedDict[str, bool] = OrderedDict()
         self._turns: OrderedDict[str, asyncio.Lock] = OrderedDict()
 
@@ -102,10 +104,16 @@ class Texting:
     async def answer(self, message: InboundMessage) -> None:
         """Tell of it, then reply where a reply is due."""
         person, line = message.sender, message.receiver
-        async with self._turn(person):  # a STOP must not be overtaken by what was written after it
-            agent, words = await self._judge(message)
-        if agent:
-            words = await self._ask(agent, person, line, message.body)
+        try:
+            async with self._turn(person):  # a STOP must not be overtaken by what was written after it
+                agent, words = await self._judge(message)
+            if agent:
+                words = await self._ask(agent, person, line, message.body)
+                if await self._wants_no_more(person):  # said while the agent was at work
+                    return
+        except StoreUnavailable:
+            log.warning("text_unanswered", reason="store_unavailable")  # nobody can tell whether they want an answer
+            return
         await self._reply(person, line, words)
 
     def _turn(self, person: str) -> asyncio.Lock:
@@ -130,10 +138,11 @@ class Texting:
             return "", ""
         if word in STOP or message.opt_out == "STOP":
             means.texts.forget(_key(person, line))
-            await means.suppressed.add([person], source="sms", now=datetime.now(UTC))
+            await self._stop(person)
             return "", ""  # the carrier confirms a STOP itself, and lets no answer of ours pass
-        if await means.suppressed.has(person):
+        if await self._wants_no_more(person):
             if word in START or message.opt_out == "START":
+                self._stopped.pop(person, None)
                 await means.suppressed.remove(person)
             return "", ""
         if not may_text(person, line, means.prefixes):
@@ -158,6 +167,33 @@ class Texting:
         except StoreUnavailable:
             log.warning("text_unanswered", agent=agent, reason="store_unavailable")
             return TROUBLE
+
+    async def _wants_no_more(self, person: str) -> bool:
+        return person in self._stopped or await self._means.suppressed.has(person)
+
+    async def _stop(self, person: str) -> None:
+        """For good. Where the store is away it is remembered here, and put on the list when the store is back."""
+        try:
+            await self._means.suppressed.add([person], source="sms", now=datetime.now(UTC))
+        except StoreUnavailable:
+            log.warning("stop_not_kept_yet")
+            self._stopped[person] = True
+            while len(self._stopped) > MAX_REMEMBERED:
+                self._stopped.popitem(last=False)
+            self._means.spawn(self._stop_later(person), name="stop")
+
+    async def _stop_later(self, person: str) -> None:
+        for seconds in STOP_AGAIN_S:
+            await asyncio.sleep(seconds)
+            if person not in self._stopped:
+                return  # START came meanwhile
+            try:
+                await self._means.suppressed.add([person], source="sms", now=datetime.now(UTC))
+            except StoreUnavailable:
+                continue
+            self._stopped.pop(person, None)
+            return
+        log.error("stop_lost")  # the carrier itself lets nothing of ours pass to them
 
     async def _reply(self, person: str, line: str, body: str) -> None:
         if not body:

@@ -128,3 +128,36 @@ async def test_what_nobody_uses_and_what_is_forgotten_is_given_back(writer: Writ
     await until(lambda: writer.released == [True, True])
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_what_was_forgotten_is_not_begun_anew(writer: Writer) -> None:
+    """Also where an answer was still waited for: the person wants no more of it."""
+    all_, _ = texts(writer)
+    task = asyncio.create_task(all_.run())
+    await say(all_)
+    writer.answers = None
+    asking = asyncio.create_task(say(all_))
+    await until(lambda: writer.wires[0].sent.count(b"SendText") == 2)
+    all_.forget("a")
+    with pytest.raises(AgentFailure):
+        await asking
+    assert (len(writer.wires), all_.sessions) == (1, [])
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_conversation_in_which_an_answer_is_due_is_not_idle(writer: Writer) -> None:
+    """However long the agent takes to think."""
+    all_, _ = texts(writer, idle_s=0.0)
+    writer.answers = None
+    asking = asyncio.create_task(say(all_))
+    await until(lambda: bool(writer.wires) and b"SendText" in writer.wires[0].sent)
+    task = asyncio.create_task(all_.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(all_.sessions) == 1
+    writer.stream.knows["answer"] = chat_answers()
+    writer.wires[0].receiver.received(b"answer")
+    assert await asking == "Fine."
+    task.cancel()
+    await asyncio.wait({task})

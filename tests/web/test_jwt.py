@@ -159,3 +159,18 @@ async def test_a_user_of_the_issuer_gets_credentials_and_nothing_else(keys: Keys
         assert (await all_.ask("GET", path, key=token(sub="bert"))).status == 200
         assert (await all_.ask("GET", path, key=token(aud="another"))).status == 401
         assert (await all_.ask("GET", "/api/v1/calls", key=right)).status == 401
+
+
+async def test_an_issuer_is_enough_where_there_are_no_keys(keys: Keys, tmp_path: Path) -> None:
+    """Its users get credentials; to everybody else the API is not there."""
+    more = f'[api.jwt]\nissuer = "{ISSUER}"\naudience = "{AUDIENCE}"\njwks_url = "{keys.url}"\n'
+    async with deployed(tmp_path, more=more) as all_:
+        file = tmp_path / "bridge.toml"
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join(line for line in lines if not line.startswith("keys = ")))
+        all_.house.reloading.load = lambda: type(all_.house.settings).load(str(file), {})
+        assert (await all_.house.reloading.reload())["changed"] == ["api.keys"]
+        path = "/api/v1/agents/support/signed-url"
+        assert (await all_.ask("GET", path, key=token())).status == 200
+        assert (await all_.ask("GET", path, key=token(aud="another"))).status == 404
+        assert (await all_.ask("GET", "/api/v1/calls", key=token())).status == 404

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.carriers.twilio.webhooks import InboundMessage
 from bridge.errors import AgentFailure, CarrierFailure, Reason, StoreUnavailable
+from bridge.web import texting as subject
 from bridge.web.texting import MAX_BODY, OPTED_OUT, TROUBLE, Means, Texting
 
 PERSON, LINE, OTHER = "+15550123456", "+15550100", "+15550101"
@@ -267,3 +268,61 @@ async def test_who_texts_from_another_country_is_told_of_and_not_answered() -> N
     assert (world.asked, len(world.events)) == ([], 1)
     await world.says("STOP", person="+4915112345678")
     assert world.out == {"+4915112345678"}
+
+
+async def test_a_stop_that_comes_while_the_agent_answers_is_the_last_word() -> None:
+    """What the agent says by then is not sent."""
+    world = World()
+    go = asyncio.Event()
+    ask = world.ask
+
+    async def slow(*args: Any, **more: Any) -> str:
+        await go.wait()
+        return await ask(*args, **more)
+
+    world.ask = slow  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(world.says("Hello"))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert await world.says("STOP") == []
+        go.set()
+    assert (world.sent, world.out) == ([], {PERSON})
+
+
+async def test_a_stop_outlives_a_store_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is answered from then on, and it is put on the list as soon as there is one; START takes it back."""
+    monkeypatch.setattr(subject, "STOP_AGAIN_S", (0.0, 0.0, 0.0))
+    world = World()
+    add, tries = world.add, [StoreUnavailable("away"), StoreUnavailable("away"), None, StoreUnavailable("away")]
+
+    async def failing(numbers: Any, **more: Any) -> int:
+        error = tries.pop(0)
+        if error is not None:
+            raise error
+        return await add(numbers, **more)
+
+    world.add = failing  # type: ignore[method-assign]
+    assert await world.says("STOP") == []
+    assert await world.says("Hello") == []
+    assert world.out == set()
+    await world.work()
+    assert world.out == {PERSON}
+    await world.says("START")
+    assert await world.says("Hello") == ["Hi!"]
+    assert await world.says("STOP") == []
+    await world.says("START")
+    await world.work()
+    assert (world.out, await world.says("Hello")) == (set(), ["Hi!"])
+
+
+async def test_where_nobody_can_tell_who_wants_no_answer_there_is_none() -> None:
+    """The list cannot be read: better no word than one too many."""
+    world = World()
+
+    async def away(number: str) -> bool:
+        raise StoreUnavailable("away")
+
+    world.has = away  # type: ignore[method-assign]
+    assert await world.says("Hello") == []
+    assert world.asked == []

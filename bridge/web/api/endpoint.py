@@ -108,7 +108,7 @@ class Api:
 
     async def _admitted(self, request: Request, methods: dict[str, Endpoint]) -> Response:
         found = methods.get("GET" if request.method == "HEAD" else request.method)
-        if found is not None and found.admit is not None and self.access.configured:
+        if found is not None and found.admit is not None:
             visitor = await found.admit(request)
         else:
             visitor = self.access.admit(request, "viewer" if found is None else found.role)

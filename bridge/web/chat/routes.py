@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Final
 
@@ -61,6 +61,7 @@ class ChatRules:
     origins: frozenset[str]
     per_hour: int
     call_me: CallMe | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)  # what agents are called by their own provider -> agent
 
 
 class Refusal(Exception):
@@ -143,23 +144,24 @@ class ChatRoutes:
     async def _message(self, request: Request) -> dict[str, Any]:
         said: Said = await self._body(request, Said)
         text = said.text.strip()
-        if said.agent not in self._rules.agents:
+        agent = self._rules.ids.get(said.agent, said.agent)
+        if agent not in self._rules.agents:
             raise Refusal(404, "There is no such assistant.", "Name one of [chat] agents in data-assistant-id.")
         if not text or len(text) > MAX_TEXT:
             raise Refusal(422, f"A message has 1 to {MAX_TEXT} characters.")
         name = said.conversation_id
-        if await self._agent_of(name) != said.agent:
+        if await self._agent_of(name) != agent:
             # Also one that was forgotten: whoever brings it goes on in a new conversation.
             if not self._openings.admit(self._proxies.client(request)):
                 raise Refusal(429, "Too many conversations. Please try again later.")
             name = secrets.token_urlsafe(24)
-        self._known[name] = said.agent
+        self._known[name] = agent
         if not self._messages.admit(name):
             raise Refusal(429, "Too many messages. Please try again later.")
         self._known.move_to_end(name)
         while len(self._known) > MAX_CONVERSATIONS:
             self._known.popitem(last=False)
-        reply = await ask(self._texts, f"web:{name}", said.agent, text)
+        reply = await ask(self._texts, f"web:{name}", agent, text)
         return {"conversation_id": name, "reply": reply, "call_me": self._rules.call_me is not None}
 
     async def _agent_of(self, name: str) -> str:

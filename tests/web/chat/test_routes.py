@@ -21,7 +21,7 @@ class World:
         self.called: list[tuple[str, str]] = []
         self.fails: Exception | None = None
         self.away = False
-        rules = ChatRules(agents, frozenset({PAGE}), per_hour, self._call if call else None)
+        rules = ChatRules(agents, frozenset({PAGE}), per_hour, self._call if call else None, {"1": "web", "7": "other"})
         self.chat = ChatRoutes(rules, self, Proxies())  # type: ignore[arg-type]
 
     async def ask(self, key: str, agent: str, text: str, *, person: str, line: str, metadata: Any) -> str:
@@ -205,3 +205,11 @@ async def test_a_conversation_that_another_instance_opened_goes_on_here() -> Non
     world.fails = StoreUnavailable("secret")
     reply = await world.says()
     assert (reply.status, "secret" in reply.text) == (503, False)
+
+
+async def test_an_assistant_may_be_named_by_its_own_id() -> None:
+    """As Kura's widget names it (document 004, data-assistant-id): one of those that may be talked to, and no other."""
+    world = World()
+    assert (await world.says(agent="1")).status == 200
+    assert [agent for _, agent, _ in world.asked] == ["web"]
+    assert (await world.says(agent="7")).status == 404
