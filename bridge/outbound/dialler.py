@@ -155,7 +155,10 @@ class Dialler:
             wait = HOLD_S[min(attempt.tries, len(HOLD_S) - 1)]
             await self._attempts.requeue(attempt.call_id, due=self._clock() + timedelta(seconds=wait))
             return
-        await self._finish(attempt.call_id, Reason.CARRIER_REFUSED, Status.FAILED, str(failure))
+        # A 400 is about this number, or how it was to be called; the rest about the account, or the carrier's state.
+        refused = failure.status == 400 and not failure.retry
+        reason = Reason.CARRIER_REFUSED if refused else Reason.CARRIER_FAILED
+        await self._finish(attempt.call_id, reason, Status.FAILED, str(failure))
 
     async def _bind(self, attempt: Attempt, call_sid: str) -> CallRecord | None:
         record = await self._calls.change(attempt.call_id, lambda record: bind(record, call_sid))

@@ -86,6 +86,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     [
         failing(429, 20429),
         {**failing(429, 20429), "headers": {"Retry-After": "1"}},
+        failing(400, 10004),  # the account may hold no more calls at once
         failing(500, 20500),
         {**failing(500, 20500), "serve_first": True},
         {**failing(503, 20503), "serve_first": True},
@@ -120,15 +121,26 @@ async def test_a_search_that_fails_dials_nobody(world: World, fault: dict[str, A
     assert record.outcome is Reason.BUSY
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, 21211), (400, 21215), (400, 21210), (401, 20003), (404, 20404)])
-async def test_what_is_refused_for_good_is_not_tried_again(world: World, status: int, code: int) -> None:
-    """One request, no call, and the reason in words."""
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (400, 21211, Reason.CARRIER_REFUSED),
+        (400, 21215, Reason.CARRIER_REFUSED),
+        (400, 21210, Reason.CARRIER_REFUSED),
+        (401, 20003, Reason.CARRIER_FAILED),
+        (404, 20404, Reason.CARRIER_FAILED),
+    ],
+)
+async def test_what_is_refused_for_good_is_not_tried_again(
+    world: World, status: int, code: int, reason: Reason
+) -> None:
+    """One request, no call, the reason in words. What is wrong with the account is not the number's: a campaign tries later."""
     world.rest.fault("create_call", **failing(status, code), times=None)
     await world.begin()
     record = await world.work()
     assert not world.carrier.calls
     assert len(world.rest.seen("create_call")) == 1
-    assert record.outcome is Reason.CARRIER_REFUSED
+    assert record.outcome is reason
     assert record.outcome_detail
 
 
@@ -142,5 +154,5 @@ async def test_a_carrier_that_is_never_free_is_given_up(world: World) -> None:
         except AssertionError:
             continue
         break
-    assert record.outcome is Reason.CARRIER_REFUSED
+    assert record.outcome is Reason.CARRIER_FAILED
     assert not world.carrier.calls

@@ -112,6 +112,9 @@ def _pairs(fields: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     ]
 
 
+_FULL: Final = frozenset({10004, 20429})  # as many calls, or requests, as the account may have: nothing was done
+
+
 def _failure(status: int, body: str, *, reads: bool) -> CarrierFailure:
     """Twilio's own sentence is left out: it repeats phone numbers."""
     try:
@@ -123,7 +126,7 @@ def _failure(status: int, body: str, *, reads: bool) -> CarrierFailure:
         f"Twilio refused: {explanation.meaning} (HTTP {status}, code {code})",
         status=status,
         code=code,
-        retry=status == 429 or (status >= 500 and reads),
+        retry=status == 429 or code in _FULL or (status >= 500 and reads),
         unsure=status >= 500 and not reads,
         hint=explanation.remedy,
     )

@@ -143,6 +143,7 @@ async def test_the_environment_does_not_move_the_account(twilio: Twilio, monkeyp
         (400, {"code": 21211, "message": "+15550123 is no number", "status": 400}, 21211, False, False),
         (401, {"code": 20003, "message": "Authenticate", "status": 401}, 20003, False, False),
         (429, {"code": 20429, "message": "Too many", "status": 429}, 20429, True, False),
+        (400, {"code": 10004, "message": "Call concurrency", "status": 400}, 10004, True, False),
         (429, "slow down", 0, True, False),
         (500, "<html>oops</html>", 0, False, True),
         (503, {"type": "t", "title": "x", "status": 503, "code": 20503}, 20503, False, True),
