@@ -69,6 +69,7 @@ class CallSession:
         self.started = asyncio.Event()
         self.ended = asyncio.Event()
         self.phone_socket: Socket | None = None
+        self.awaited: tuple[str, float] | None = None  # grant and patience of the stream that the carrier was asked for
         self.facts: dict[str, Any] = {}  # what the front door keeps about the call: grants, answers given
         self._phone_stream: PhoneStream | None = None
         self._variables = dict(variables)
@@ -153,6 +154,12 @@ class CallSession:
         if old is not None and old is not socket:
             old.close(1000, "replaced")
         self.handle(opened)
+        if self.awaited is not None:
+            grant, patience = self.awaited
+            if opened.parameters.get("grant") == grant:
+                self.awaited = None
+            else:  # promised earlier, and about to be replaced, if it is not by now: its stop is no hang-up
+                self.handle(e.StreamPromised(patience))
 
     def detach_phone(self) -> None:
         """The carrier was promised another stream: what the old socket still says changes nothing."""

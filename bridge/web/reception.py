@@ -301,6 +301,7 @@ class Reception:
         if record.resumes >= MAX_RESUMES:
             session.handle(e.EndRequested(Reason.CARRIER_LOST))
             return self._out_of_resumes(record, counter)
+        session.awaited = None
         session.handle(e.StreamPromised(PATIENCE_S))
         return await self._promise(session, counter)
 

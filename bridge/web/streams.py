@@ -85,7 +85,7 @@ class StreamChange:
         """Let the carrier do ``first``, which takes so many seconds, then stream again. The agent keeps its session, and
         what it said meanwhile, or what was not played before, is heard afterwards. Raises CarrierFailure.
         """
-        record, streaming = session.record, not self.away(session)
+        record, streaming, socket = session.record, not self.away(session), session.phone_socket
         carrier_call_id = record.carrier_call_id or ""
         # The counter moves at once: an answer that is asked for with the old one belongs to the stream that goes.
         counter = int(session.facts.get("counter", 1)) + 1
@@ -101,11 +101,13 @@ class StreamChange:
         )
         # Before the request: the stream's stop comes while it is under way, and must not be taken for a hang-up.
         session.handle(e.StreamPromised(PATIENCE_S + seconds))
+        session.awaited = (token, PATIENCE_S + seconds)
         try:
             await self.redirect(carrier_call_id, twiml=text)
         except CarrierFailure:
-            if streaming:
+            if streaming or session.phone_socket is not socket:  # or a stream promised earlier has opened meanwhile
                 self._restore(session)
+            session.awaited = None
             raise
         self.saved(record)
 

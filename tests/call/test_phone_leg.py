@@ -133,6 +133,27 @@ def test_a_stream_promised_while_the_old_one_lingers_replaces_it() -> None:
     assert not stage.over
 
 
+def test_a_stream_that_is_promised_anew_as_it_opens_may_be_stopped() -> None:
+    """A hold that nobody ended opens its stream in the very moment in which it is resumed: the carrier stops it for the
+    next one, which takes its time. The agent is kept, and what it said meanwhile is heard once.
+    """
+    stage = Stage().connected()
+    stage.tell(e.StreamPromised(120.0))
+    stage.idle(60.0)
+    stage.says(1.0)
+    stage.tell(e.StreamPromised(15.0))
+    stage.tell(opened("MZ2"), e.StreamPromised(15.0), e.PhoneClosed(orderly=True))
+    stage.marks.clear()
+    stage.ends_at = stage.now
+    before = len(stage.played)
+    stage.idle(3.0)
+    stage.tell(opened("MZ3"))
+    stage.idle(2.0)
+    assert not stage.over
+    assert stage.tried == ["support"]
+    assert len(stage.played) - before == 8000
+
+
 def test_a_promised_stream_that_does_not_come_ends_the_call() -> None:
     """The agent is let go when its patience is over, the call with it."""
     stage = Stage().connected()

@@ -2,10 +2,12 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
 from bridge.call import events as e
+from bridge.call.state import Leg
 from bridge.errors import CarrierFailure
 from bridge.runtime.session import CallSession
 from bridge.web.answers import Answers
@@ -22,10 +24,12 @@ class Carrier:
         self.fails = False
         self.session: CallSession | None = None
         self.events: list[str] = []
+        self.meanwhile: Callable[[str], None] = lambda twiml: None  # what happens while the request is under way
 
     async def __call__(self, call_id: str, *, twiml: str) -> None:
         """Other TwiML for a live call."""
         assert self.session is not None
+        self.meanwhile(twiml)
         self.events = [event["type"] for event in self.session.record.events]
         if self.fails:
             raise CarrierFailure("no")
@@ -178,4 +182,60 @@ async def test_a_call_that_cannot_be_resumed_is_held_on() -> None:
         assert phone.sent == []
         carrier.fails = False
         await change.resume(session)
+        assert not change.held(session)
+
+
+async def test_a_forgotten_hold_that_comes_back_while_it_is_resumed_is_replaced_all_the_same() -> None:
+    """Its own stream opens and is stopped while the carrier is asked: that is no hang-up, and the resumed one is taken."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+        held = carrier.told[0][1]
+
+        def comes_back(twiml: str) -> None:
+            phone = Phone()
+            session.attach_phone(phone, phone, opened(grant(held)))  # type: ignore[arg-type]
+            session.handle(e.PhoneClosed(orderly=True))
+
+        carrier.meanwhile = comes_back
+        await change.resume(session)
+        assert session.machine.call.phone is Leg.AWAY
+        assert session.record.events[-1]["type"] == "stream_promised"
+        phone = Phone()
+        session.attach_phone(phone, phone, opened(grant(carrier.told[1][1])))  # type: ignore[arg-type]
+        assert session.machine.call.phone is Leg.OPEN
+        assert session.record.outcome is None
+
+
+async def test_a_resumed_stream_may_open_before_the_carrier_has_answered() -> None:
+    """It is the one that was promised."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+
+        def opens(twiml: str) -> None:
+            phone = Phone()
+            session.attach_phone(phone, phone, opened(grant(twiml)))  # type: ignore[arg-type]
+
+        carrier.meanwhile = opens
+        await change.resume(session)
+        assert session.machine.call.phone is Leg.OPEN
+
+
+async def test_a_hold_that_came_back_while_it_could_not_be_resumed_goes_on() -> None:
+    """The carrier refuses, and the stream that opened by itself meanwhile is the one in use."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+        held = carrier.told[0][1]
+
+        def comes_back(twiml: str) -> None:
+            phone = Phone()
+            session.attach_phone(phone, phone, opened(grant(held)))  # type: ignore[arg-type]
+
+        carrier.meanwhile = comes_back
+        carrier.fails = True
+        with pytest.raises(CarrierFailure):
+            await change.resume(session)
+        assert session.machine.call.phone is Leg.OPEN
         assert not change.held(session)

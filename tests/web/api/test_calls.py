@@ -1,5 +1,6 @@
 """The operator API over calls, against a whole bridge."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -148,6 +149,39 @@ async def test_a_forgotten_hold_comes_back_by_itself(all_: Deployment, monkeypat
     await session.say(sound.tone(0.5, rate=16000), text="Still here.")
     await call.hears(0.4)
     assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")).status == 409
+    assert len(all_.xuna.seen("signed_url")) == 1
+    await session.close(1000)
+    assert await call.ended() == "completed"
+
+
+async def test_a_hold_that_is_resumed_in_the_moment_it_comes_back_goes_on(
+    all_: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own stream opens while the carrier takes its time over the request: that one is replaced, the agent kept, and
+    what it said is heard once.
+    """
+    monkeypatch.setattr(streams, "HOLD_ROUNDS", 1)
+    monkeypatch.setattr(streams, "SILENCE_S", 1)
+    call, session = await all_.talking()
+    await call.silent_for(0.3)
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")).status == 202
+    await call.pulse.until(lambda: call.said == [HOLD_WORDS], "the words of the hold")
+    await session.say(sound.tone(2.0, rate=16000), text="Still here.")
+
+    async def until_it_is_back(_: float) -> None:
+        await call.streaming(count=2)
+        all_.carrier.stream_delay = 0.6  # longer than a stop is waited upon before it is taken for a hang-up
+
+    monkeypatch.setattr(all_.rest, "pause", until_it_is_back)
+    all_.rest.fault("update_call", delay=1.0)
+    await asyncio.sleep(0.5)  # of the second that it is held
+    assert len(call.streams) == 1
+    assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume")).status == 202
+    await call.streaming(count=3)
+    await call.hears(1.8)
+    await call.silent_for(0.3)
+    heard = sum(stream.playout.loud for stream in call.streams[1:])
+    assert heard / 8000 == pytest.approx(2.0, abs=0.25)
     assert len(all_.xuna.seen("signed_url")) == 1
     await session.close(1000)
     assert await call.ended() == "completed"
