@@ -16,7 +16,7 @@ class GarbageCount:
     def __init__(self) -> None:
         self.total = 0
         self.in_a_row = 0  # since the last good one
-        self._times: deque[float] = deque(maxlen=MAX_IN_WINDOW)
+        self._times: deque[float] | None = None  # most legs have none
 
     def good(self) -> None:
         """A message was understood."""
@@ -26,6 +26,7 @@ class GarbageCount:
         """One was not; True where the leg should be given up."""
         self.total += 1
         self.in_a_row += 1
-        self._times.append(now)
-        full = len(self._times) == MAX_IN_WINDOW and now - self._times[0] <= WINDOW_S
+        times = self._times = self._times or deque(maxlen=MAX_IN_WINDOW)
+        times.append(now)
+        full = len(times) == MAX_IN_WINDOW and now - times[0] <= WINDOW_S
         return full or self.in_a_row >= MAX_IN_A_ROW

@@ -79,6 +79,12 @@ class Announcer:
 
     async def announce(self, connection: Transaction, records: Sequence[CallRecord]) -> None:
         """Put what is new about these calls into the outbox, within the transaction that writes them."""
+        if (
+            not self._endpoints
+        ):  # nothing is told before the end, and a caller waits for the transaction that takes the call
+            records = [record for record in records if record.status.terminal]
+        if not records:
+            return
         known = await self._announced.of(connection, [record.call_id for record in records])
         for record in records:
             before = known.get(record.call_id, Progress())

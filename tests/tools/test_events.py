@@ -92,6 +92,20 @@ async def test_a_call_tells_its_story_in_order_and_once(database: Database) -> N
     assert turn["data"] == {"call_id": "call_1", "index": 1, **record.turns[1].public()}
 
 
+async def test_with_nobody_to_tell_a_call_is_noted_at_its_end_only(database: Database) -> None:
+    """A caller does not wait for notes that nobody reads; the look at the agent's analysis is still made, once."""
+    scene, announced = Scene(database), Announced(database)
+    scene.announcer.use([], frozenset({"support"}))
+    await scene.calls.offer(scene.record, "<Response/>")
+    await scene.calls.save(scene.record)
+    async with database.read() as connection:
+        assert await announced.of(connection, ["call_1"]) == {}
+    scene.record.finish(Reason.CALLER_HANGUP, datetime.now(UTC))
+    await scene.calls.save(scene.record)
+    await scene.calls.save(scene.record)
+    assert await scene.told() == [ANALYSIS]
+
+
 async def test_what_is_written_and_what_is_told_stand_or_fall_together(database: Database) -> None:
     """An announcement that fails undoes the record with it, so that the writer tries both again."""
     scene = Scene(database)
