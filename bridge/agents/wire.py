@@ -80,13 +80,17 @@ def sound(text: str) -> bytes:
     Lax decoders skip what is not of the alphabet and so make noise of garbage.
     """
     try:
-        return pybase64.b64decode(text, validate=True)
+        return pybase64.b64decode(
+            text, None, True
+        )  # no other alphabet, validated; by name it costs nearly twice as much
     except ValueError:
         raise malformed("the sound is not valid base64") from None
 
 
 def number(value: Identifier) -> int | None:
     """An identifier as an integer, None where there is none or it is none."""
+    if type(value) is int and -MAX_ID <= value <= MAX_ID:  # fifty times a second: ahead of the rest
+        return value
     if isinstance(value, str):
         digits = value.strip()
         if not digits.isascii() or not digits.removeprefix("-").isdigit() or len(digits) > MAX_ID_DIGITS:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
+from math import inf, log10
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from bridge.audio.g711 import mulaw_values
 
 FRAME: Final = 160  # samples of 20 ms at 8 kHz
 QUIETEST: Final = -96.0  # dB below full scale: one step of 16 bits, and what digital silence is taken for
-FULL_SCALE: Final = 32768.0
+FULL_POWER: Final = 32768.0**2  # mean square of a square wave at full scale
 
 
 @cache
@@ -26,7 +26,10 @@ def mulaw_samples() -> NDArray[np.float32]:
 
 def decibels(power: float) -> float:
     """Mean square of 16-bit samples as dB below full scale, at least QUIETEST."""
-    return max(QUIETEST, 10 * math.log10(power / FULL_SCALE**2)) if power > 0 else QUIETEST
+    if power <= 0:
+        return QUIETEST
+    level = 10 * log10(power / FULL_POWER)
+    return max(QUIETEST, level)
 
 
 class Minimum:
@@ -42,7 +45,7 @@ class Minimum:
         self._kept = blocks + lag
         self._lag = lag
         self._blocks: list[float] = []
-        self._least = math.inf
+        self._least = inf
         self._count = 0
 
     def add(self, value: float) -> None:
@@ -53,7 +56,7 @@ class Minimum:
         if self._count == self._block:
             self._blocks.append(self._least)
             del self._blocks[: -self._kept]
-            self._least = math.inf
+            self._least = inf
             self._count = 0
 
     def value(self, default: float) -> float:

@@ -126,6 +126,8 @@ class SpeechDetector:
         ``heard_level`` is how loud the agent's sound is that may come back as an echo, in dB below full scale:
         ``Downlink.level``. Without it an echo passes for a caller.
         """
+        if len(payload) == FRAME and not self._rest:  # nearly every time
+            return self._hear(payload, heard_level)
         told: SpeechStarted | SpeechEnded | None = None
         for frame in self._frames(payload):
             event = self._hear(frame, heard_level)
@@ -179,7 +181,7 @@ class SpeechDetector:
         self._echo.observe(heard_level, level)
         if not loud or not self._vad.is_speech(decode_mulaw(payload).tobytes(), RATE):
             self._skipped = payload
-            return self._quiet()
+            return None if self._began is None and not self._evidence else self._quiet()
         if self._began is None:
             self._began = self._position - FRAME
         self._silent = 0
