@@ -284,13 +284,16 @@ class Playback:
         at = self._position(now)
         if at >= self._sent and (now - self._ends_at) * RATE > SIGHT:
             return b""
+        first, last = at - SIGHT, at + SIGHT
         near = bytearray()
         start = self._flight_from
         for sound in self._flight:
-            if start > at + SIGHT:
-                break
-            near += sound[max(at - SIGHT - start, 0) : max(at + SIGHT - start, 0)]
-            start += len(sound)
+            end = start + len(sound)
+            if end > first:
+                if start > last:
+                    break
+                near += sound[max(first - start, 0) : last - start]
+            start = end
         return bytes(near)
 
     # -------------------------------------------------------- cutting

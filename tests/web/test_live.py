@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bridge.call.record import CallRecord, Status
 from bridge.web.dashboard import live
 from bridge.web.dashboard.live import MAX_QUEUED, LiveBus
+from tests.support.house import API_KEY, configuration, running
 from tests.web.test_dashboard import record
+from tests.web.test_softphone import DEMO
 
 
 async def test_a_viewer_that_never_reads_is_dropped() -> None:
@@ -80,7 +85,21 @@ async def test_a_late_viewer_learns_how_things_stand() -> None:
     async with bus.watch() as viewer:
         assert viewer is not None
         bus.round()
-        assert viewer.queue.qsize() == 2
+        assert viewer.queue.get_nowait().count(b"event: call\n") == 2
+
+
+async def test_more_calls_than_a_queue_has_places_are_told_at_once() -> None:
+    """A page that is opened while hundreds of calls go on hears of every one, and keeps its place."""
+    calls = [record(number, call_id=f"call_{number}") for number in range(3 * MAX_QUEUED)]
+    bus = LiveBus("here", lambda: calls)
+    async with bus.watch() as viewer, bus.watch("call_7") as one:
+        assert viewer is not None
+        assert one is not None
+        bus.round()
+        assert not viewer.dropped
+        told = b"".join(viewer.queue.get_nowait() for _ in range(viewer.queue.qsize()))
+        assert told.count(b"event: call\n") == len(calls)
+        assert one.queue.get_nowait().count(b"event: record\n") == 1
 
 
 async def test_nothing_is_done_where_nobody_looks() -> None:
@@ -183,3 +202,40 @@ def test_whether_a_call_is_recorded_is_told() -> None:
     assert live.recorded(call) == "on"
     call.status = Status.COMPLETED
     assert live.recorded(call) == ""
+
+
+@pytest.mark.slow
+async def test_twenty_pages_that_never_read_are_let_go_and_the_one_that_reads_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over real sockets: what they leave untaken is bounded, and the reader misses no round."""
+    monkeypatch.setattr(live, "SEND_S", 1.0)
+    calls = [record(number, call_id=f"call_{number}", words="x" * 300) for number in range(300)]
+    async with running(tmp_path, configuration(tmp_path, DEMO)) as house, aiohttp.ClientSession() as client:
+        assert house.dashboard is not None
+        bus, loop = house.dashboard.live, asyncio.get_running_loop()
+        request = f"GET /live HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\r\n".encode()
+        sleepers = [socket.socket() for _ in range(20)]
+        try:
+            for each in sleepers:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                each.setblocking(False)
+                await loop.sock_connect(each, ("127.0.0.1", house.port))
+                await loop.sock_sendall(each, request)
+            address = f"http://127.0.0.1:{house.port}/live"
+            async with client.get(address, headers={"Authorization": f"Bearer {API_KEY}"}) as answer:
+                rounds = 0
+                async with asyncio.timeout(100):
+                    while bus.viewers < 21:
+                        await asyncio.sleep(0.01)
+                    while bus.viewers > 1:
+                        for each in calls:
+                            bus.marked(each)
+                        while b"call_299" not in await answer.content.readline():
+                            pass
+                        rounds += 1
+                assert bus.viewers == 1
+                assert rounds > 3
+        finally:
+            for each in sleepers:
+                each.close()

@@ -27,7 +27,7 @@ FULL_SCALE: Final = 32768.0
 DECIBELS: Final = 60.0  # below full scale a meter shows nothing
 POLL_S: Final = 2.0  # the calls of other instances
 SEND_S: Final = 20.0  # a page may leave what we send untaken for so long
-MAX_QUEUED: Final = 100  # messages of one viewer
+MAX_QUEUED: Final = 100  # messages of one viewer: 20 s of rounds
 MAX_VIEWERS: Final = 200
 MAX_MARKED: Final = 5000  # records between two rounds
 LAST_TURNS: Final = 30  # of a call that grows: a page has the earlier ones already
@@ -66,11 +66,14 @@ class Viewer:
         self.queue: asyncio.Queue[bytes] = asyncio.Queue(MAX_QUEUED)
         self.dropped = False
 
+    @property
+    def wants_all(self) -> bool:
+        """It shows a list of calls."""
+        return not self.call and not self.campaigns
+
     def wants(self, record: CallRecord) -> bool:
-        """This record concerns it."""
-        if self.campaigns:
-            return False
-        return not self.call or self.call in (record.call_id, record.detail.get("softphone"))
+        """This call concerns it."""
+        return self.wants_all or self.call in (record.call_id, record.detail.get("softphone"))
 
     def tell(self, message: bytes) -> None:
         """Queue a message; a full queue means that nobody reads."""
@@ -153,13 +156,16 @@ class LiveBus:
 
     def round(self) -> None:
         """Tell every viewer what changed since the last round."""
-        marked, self._marked = self._marked, {}
-        for record in marked.values():
-            viewers = [viewer for viewer in self._viewers if viewer.wants(record)]
-            short = _event("call", brief(record)) if any(not viewer.call for viewer in viewers) else b""
-            full = _event("record", growing(record)) if any(viewer.call for viewer in viewers) else b""
-            for viewer in viewers:
-                viewer.tell(full if viewer.call else short)
+        marked, self._marked = list(self._marked.values()), {}
+        everything = b""
+        if any(viewer.wants_all for viewer in self._viewers):
+            everything = b"".join(_event("call", brief(record)) for record in marked)
+        for viewer in self._viewers:
+            # One message, however many calls: a queue's places are for rounds, not for calls.
+            mine = (record for record in marked if viewer.call and viewer.wants(record))
+            message = everything if viewer.wants_all else b"".join(_event("record", growing(record)) for record in mine)
+            if message:
+                viewer.tell(message)
         for viewer in [each for each in self._viewers if each.dropped]:
             self._viewers.discard(viewer)
             self.dropped += 1
