@@ -126,7 +126,7 @@ async def ask(http: aiohttp.ClientSession, method: str, url: str, body: Any = No
 
 async def up(http: aiohttp.ClientSession, base: str) -> None:
     """Wait until the bridge is alive."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
                 async with http.get(f"{base}/healthz") as answer:
