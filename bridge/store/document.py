@@ -13,6 +13,7 @@ from bridge.store.tables import micros
 
 ENCODER: Final = msgspec.json.Encoder()
 DECODER: Final = msgspec.json.Decoder(CallRecord)
+RECORDED: Final = frozenset({"completed", "absent", "failed"})  # what is last said of a recording
 MAX_NESTING: Final = 64  # of what an agent's analysis may hold; deeper is cut
 
 
@@ -117,9 +118,16 @@ def merge(stored: CallRecord, incoming: CallRecord) -> CallRecord:
         events=fresh.events if len(fresh.events) >= len(old.events) else old.events,
         agent_conversation_id=fresh.agent_conversation_id or old.agent_conversation_id,
         analysis=old.analysis if fresh.analysis is None else fresh.analysis,
-        recording=old.recording if fresh.recording is None else fresh.recording,
+        recording=_recording(fresh.recording, old.recording),
         detail={**old.detail, **fresh.detail},
     )
+
+
+def _recording(fresh: dict[str, Any] | None, old: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the carrier says at last of its recording stands: it may be told before the call's own last account is written."""
+    if fresh is None or (old is not None and old.get("status") in RECORDED and fresh.get("status") not in RECORDED):
+        return old
+    return fresh
 
 
 def without_transcript(held: Snapshot) -> Snapshot:

@@ -114,3 +114,12 @@ def test_without_its_transcript_a_record_keeps_everything_else(make: Make) -> No
     assert bare.steps == steps(full) == 2
     assert restore(bare.document).detail == {"a": 1}
     assert merge(full, restore(bare.document)).turns == full.turns
+
+
+def test_what_is_last_said_of_a_recording_stands(make: Make) -> None:
+    """The carrier's word that it is there may come before the call's own last account, which does not know of it."""
+    told = make(recording={"by": "carrier", "status": "completed", "duration_s": 9})
+    last = make(recording={"by": "carrier", "status": "in_progress"}, turns=[Turn("caller", "Bye", 1)])
+    assert merge(told, last).recording == told.recording
+    assert merge(last, told).recording == told.recording
+    assert merge(make(), last).recording == last.recording
