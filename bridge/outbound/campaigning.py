@@ -170,7 +170,10 @@ class Campaigning:
             await self.suppressions.add([attempt.to_number], source="opt_out", now=now)
         step = Step("done", result=result, note=record.outcome_detail[:500])
         if campaign is not None and person is not None:
-            step = self._follow(campaign, _rules(campaign), person, step, now)
+            if result == "too_late" and record.carrier_call_id is None:  # not dialled: there may be another time
+                step = self._later(_rules(campaign), person, now) or Step("waiting", due_us=micros(now))
+            else:
+                step = self._follow(campaign, _rules(campaign), person, step, now)
         await self.store.settle(attempt.campaign_id or "", attempt.position or 0, record, step, now)
         if campaign is not None:
             if result in FAILURES:
@@ -178,8 +181,6 @@ class Campaigning:
             await self.finish_if_done(campaign, now)
 
     def _follow(self, campaign: Campaign, rules: Rules, target: Target, step: Step, now: datetime) -> Step:
-        if step.result == "too_late":  # it was not dialled: there may be another time
-            return self._later(rules, target, now) or Step("waiting", due_us=micros(now))
         attempts = rules.max_attempts or self.defaults.max_attempts
         retried = RETRIED if rules.retry_on is None else rules.retry_on
         if step.result not in retried or target.tries >= attempts or campaign.state == "canceled":

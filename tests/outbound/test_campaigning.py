@@ -280,6 +280,16 @@ async def test_a_dial_that_never_was_is_too_late_where_no_time_is_left(world: Wo
     assert await world.state() == "finished"
 
 
+async def test_whoever_was_dialled_is_not_dialled_again_for_the_hour(world: World) -> None:
+    """Only a call that never rang is made up for: whatever ended this one, it did ring."""
+    await world.create(1)
+    attempt = await world.call()
+    await world.calls.change(attempt.call_id, lambda record: setattr(record, "carrier_call_id", "CA" + "1" * 32))
+    await world.end(attempt, Reason.OUTSIDE_HOURS, Status.CANCELED)
+    (person,) = await world.people()
+    assert (person.state, person.result) == ("done", "too_late")
+
+
 async def test_a_dial_that_never_was_waits_while_its_campaign_is_paused(world: World) -> None:
     """Pausing holds for everybody who was not dialled; canceling ends it for them."""
     await world.create(1)
