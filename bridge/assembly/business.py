@@ -114,7 +114,7 @@ class Business:
         self._roll = Roll(lambda: [*switchboard.sessions, *self.text.texts.sessions], others=Busy(database, instance))
         allowance = allowance_of(settings)
         self._transfers = transfers
-        self._keys = {name: agent.tools_key for name, agent in settings.agents.items()}
+        self._keys = {name: agent.tools_key or () for name, agent in settings.agents.items()}
         self._systems = self._business_systems(settings)
         self._questions: Questions | None = None
         self._threads = ThreadPoolExecutor(python.THREADS, thread_name_prefix="tool")
@@ -133,7 +133,7 @@ class Business:
         return {
             name: delivery.Business(
                 name,
-                Destination(tool.url, secret=tool.secret, allow_private=tool.allow_private),
+                Destination(tool.url, secrets=tool.secret or (), allow_private=tool.allow_private),
                 timeout_s=tool.timeout_s,
                 idempotent=tool.idempotent,
                 outbox=self.outbox if tool.durable else None,
@@ -169,7 +169,7 @@ class Business:
         def commit() -> None:
             former, self._systems, self._settings = self._systems, systems, settings
             self._keys.clear()
-            self._keys.update({name: agent.tools_key for name, agent in settings.agents.items()})
+            self._keys.update({name: agent.tools_key or () for name, agent in settings.agents.items()})
             built_in = BuiltIns(self.reach, self._transfers, allowance)
             self.toolbox.use(built_in, tools, allowance, own_secrets(settings))
             text()

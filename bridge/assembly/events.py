@@ -83,7 +83,7 @@ def endpoints_of(settings: config.Settings) -> list[events.Endpoint]:
     return [
         events.Endpoint(
             name,
-            Destination(endpoint.url, secret=endpoint.secret, allow_private=endpoint.allow_private),
+            Destination(endpoint.url, secrets=endpoint.secret, allow_private=endpoint.allow_private),
             types=frozenset(endpoint.types),
             timeout_s=endpoint.timeout_s,
             give_up_s=endpoint.retry_hours * 3600,

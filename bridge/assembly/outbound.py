@@ -48,6 +48,7 @@ class OutboundWing:
         self._policy = policy = policy_of(settings, desk.lines)
         self._defaults = defaults_of(settings)
         self._wanted = asyncio.Event()
+        self._stopped = False
         if policy.destinations.allowed:
             self._wanted.set()
         self._placing = Placing(
@@ -95,11 +96,14 @@ class OutboundWing:
         """The worker, where this server is to start one, with these arguments: as soon as there is anybody to call."""
         if worker is not None:
             await self._wanted.wait()
+            if self._stopped:
+                return
             self._worker = OwnWorker(worker)
             await self._worker.run()
 
     def stop(self) -> None:
         """The server drains: begin nothing more."""
+        self._stopped = True
         if self._worker is not None:
             self._worker.stop()
 

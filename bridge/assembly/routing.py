@@ -47,7 +47,7 @@ class Routing:
         lookup = None
         if line.lookup is not None:
             destination = Destination(
-                line.lookup.url, secret=None, headers=line.lookup.headers, allow_private=line.lookup.allow_private
+                line.lookup.url, secrets=(), headers=line.lookup.headers, allow_private=line.lookup.allow_private
             )
             self._lookups.append(destination)
             lookup = Lookup(destination, line.lookup.timeout_s, refuse=line.lookup.on_failure == "refuse")

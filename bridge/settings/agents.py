@@ -30,7 +30,8 @@ class AgentSettings:
     prewarm: bool = True  # open a session from the webhook on; off where an unused one should not be billed
     allow_insecure: bool = False  # plain http and ws beyond loopback: the URL holds the key
     websocket_hosts: tuple[Host, ...] = ()  # besides base_url's own, that a granted socket URL may name
-    tools_key: Secret | None = None  # under which this agent may call POST /tools/NAME
+    # Under which this agent may call POST /tools/NAME; a list while it is being rotated.
+    tools_key: Annotated[tuple[Secret, ...], OneOrMore(), Length(1, 5)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

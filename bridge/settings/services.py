@@ -26,6 +26,8 @@ from bridge.settings.lines import CalledUrl
 
 EventType = Literal["call.started", "call.answered", "turn", "call.ended", "message.received", "campaign.finished"]
 GOOD_KEY: Final = 16  # characters; 128 bits in base64 are 22
+# A list while it is being rotated: every one of them signs, and the receiver accepts any.
+SigningSecrets = Annotated[tuple[Annotated[Secret, SigningSecret()], ...], OneOrMore(), Length(1, 5)]
 SecureUrl = Annotated[str, Address(schemes=("https", "http"))]
 
 
@@ -119,7 +121,7 @@ class Tool:
     """``[tools.NAME]``: a business system that agents may ask."""
 
     url: Annotated[CalledUrl, Length(1, 2000)] = field(repr=False)
-    secret: Annotated[Secret, SigningSecret()] | None = None  # signs what we send, as Standard Webhooks has it
+    secret: SigningSecrets | None = None  # signs what we send, as Standard Webhooks has it
     timeout_s: Annotated[float, Range(0.1, 60)] = 8.0
     schema: Annotated[Mapping[str, Any], JsonTable()] | None = None  # JSON Schema of the arguments
     durable: bool = False  # kept and delivered later where it cannot be delivered now
@@ -132,7 +134,7 @@ class EventEndpoint:
     """``[events.NAME]``: who is told what happens, at least once, in order per call."""
 
     url: Annotated[CalledUrl, Length(1, 2000)] = field(repr=False)
-    secret: Annotated[Secret, SigningSecret()]
+    secret: SigningSecrets
     types: tuple[EventType, ...] = ()  # empty: all
     timeout_s: Annotated[float, Range(0.1, 60)] = 10.0
     retry_hours: Annotated[float, Range(0, 168)] = 24.0  # then it is a dead letter

@@ -7,7 +7,7 @@ timestamp and body). The id stays the same however often a message is sent; the 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -52,13 +52,13 @@ class DeliveryFailure(BridgeError):
 
 
 class Destination:
-    """One configured URL. ``tls`` None: the system's authorities."""
+    """One configured URL. ``secrets``: each signs. ``tls`` None: the system's authorities."""
 
     def __init__(
         self,
         url: str,
         *,
-        secret: Secret | None,
+        secrets: Sequence[Secret],
         allow_private: bool = False,
         headers: Mapping[str, Secret] | None = None,
         tls: ssl.SSLContext | None = None,
@@ -66,7 +66,7 @@ class Destination:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._url = url
-        self._signer = Webhook(secret.reveal()) if secret is not None else None
+        self._signers = [Webhook(secret.reveal()) for secret in secrets]
         self._guard = Guard(url, allow_private=allow_private, lookup=lookup)
         self._headers = dict(headers or {})
         self._tls = tls
@@ -77,8 +77,9 @@ class Destination:
         """The three headers, for an attempt that is made now."""
         now = self._clock().astimezone(UTC)  # the library takes the fields of any time for UTC
         signed = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
-        if self._signer is not None:
-            signed["webhook-signature"] = self._signer.sign(message_id, now, body.decode())
+        if self._signers:  # "space delimited list of signatures": while a secret is rotated, any of them proves us
+            text = body.decode()
+            signed["webhook-signature"] = " ".join(each.sign(message_id, now, text) for each in self._signers)
         return signed
 
     async def post(self, body: bytes, *, message_id: str, timeout_s: float) -> bytes:

@@ -16,9 +16,9 @@ def test_no_answer_may_bring_back_any_secret_of_ours() -> None:
         assistant_id=1,
         api_key=(Secret("kura_live_0001"),),
         base_url="http://127.0.0.1:9",
-        tools_key=Secret("tk-000001"),
+        tools_key=(Secret("tk-000001"),),
     )
-    event = EventEndpoint(url="https://a.example.com", secret=Secret("whsec_b"))
+    event = EventEndpoint(url="https://a.example.com", secret=(Secret("whsec_b"),))
     found = own_secrets(
         Settings(database_url=Secret("postgresql://me:pw@h/d"), agents={"a": agent}, events={"crm": event})
     )

@@ -104,8 +104,11 @@ async def test_tools_and_their_keys_change(scene: Scene) -> None:
         assert "date is missing" in (await scene.tool("book", call_id=call_id)).json["error"]
         assert (await scene.tool("book", call_id=call_id, date="x")).json == {"ok": True}
         assert (len(first.once), len(second.once)) == (1, 1)
-        scene.edit(f'tools_key = "{TOOLS_KEY}"', 'tools_key = "tk-9876543210"')
+        scene.edit(f'tools_key = "{TOOLS_KEY}"', f'tools_key = ["tk-9876543210", "{TOOLS_KEY}"]')
         assert (await scene.reload())["changed"] == ["agents"]
+        assert (await scene.tool("book", call_id=call_id, date="y")).json == {"ok": True}
+        scene.edit(f'["tk-9876543210", "{TOOLS_KEY}"]', '"tk-9876543210"')
+        await scene.reload()
         assert (await scene.tool("book", call_id=call_id, date="x")).status == 401
 
 

@@ -14,7 +14,7 @@ def test_who_does_not_tell_of_interruptions_is_listened_for() -> None:
 def test_no_key_shows_itself() -> None:
     """In no log that prints settings."""
     kura = KuraAgent(assistant_id=1, api_key=(Secret("kura-key"),), base_url="https://kura.example.com")
-    xuna = XunaAgent(agent_id="a", api_key=Secret("xuna-key"), tools_key=Secret("tools-key"))
+    xuna = XunaAgent(agent_id="a", api_key=Secret("xuna-key"), tools_key=(Secret("tools-key"),))
     assert not any(key in f"{kura} {xuna!r}" for key in ("kura-key", "xuna-key", "tools-key"))
 
 

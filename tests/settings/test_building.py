@@ -73,7 +73,7 @@ def test_all_mistakes_at_once(mistakes: Mistakes, good: str) -> None:
         ('tools.crm = { url = "http://169.254.169.254/" }', "tools.crm.url"),
         ('tools.crm = { url = "https://u:p@crm.example.com" }', "tools.crm.url"),
         ('tools.crm = { url = "file:///etc/passwd" }', "tools.crm.url"),
-        ('tools.crm = { url = "https://crm.example.com", secret = "plain-secret" }', "tools.crm.secret"),
+        ('tools.crm = { url = "https://crm.example.com", secret = "plain-secret" }', "tools.crm.secret[0]"),
         ('tools.crm = { url = "https://crm.example.com", schema = { d = 2026-01-01 } }', "tools.crm.schema.d"),
         ('events.crm = { url = "https://crm.example.com" }', "events.crm.secret"),
         ('server.trusted_proxies = ["proxy"]', "server.trusted_proxies[0]"),

@@ -44,7 +44,7 @@ def test_a_key_written_short_is_an_operators(load: Callable[..., Settings], good
         ('[tools.book]\nurl = "ftp://crm.example.com"', "tools.book.url"),
         ('[tools.book]\nurl = "https://user:word@crm.example.com"', "tools.book.url"),
         ('[tools.book]\nurl = "http://169.254.169.254/latest"', "tools.book.url"),
-        ('[tools.book]\nurl = "https://crm.example.com"\nsecret = "whsec_"', "tools.book.secret"),
+        ('[tools.book]\nurl = "https://crm.example.com"\nsecret = "whsec_"', "tools.book.secret[0]"),
         ('[tools.book]\nurl = "https://crm.example.com"\ntimeout_s = 0', "tools.book.timeout_s"),
         ('[events.crm]\nurl = "https://crm.example.com"', "events.crm.secret"),
         ('[logging]\nlevel = "loud"', "logging.level"),

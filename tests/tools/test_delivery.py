@@ -40,7 +40,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 @contextlib.asynccontextmanager
 async def business(url: str, **options: Any) -> AsyncIterator[Business]:
     """A tool at that address."""
-    destination = Destination(url, secret=Secret(SECRET))
+    destination = Destination(url, secrets=[Secret(SECRET)])
     yield Business("book", destination, timeout_s=options.pop("timeout_s", 2.0), **options)
     await destination.close()
 
@@ -209,7 +209,7 @@ async def test_a_process_that_dies_loses_no_durable_booking(receiver: Receiver, 
 async def test_a_message_that_never_arrives_is_a_dead_letter(receiver: Receiver, outbox: Outbox) -> None:
     """After its time it is kept and listed with why, and sent again when asked."""
     receiver.answer = 500
-    destination = Destination(receiver.url, secret=Secret(SECRET))
+    destination = Destination(receiver.url, secrets=[Secret(SECRET)])
 
     async def deliver(leased: Any) -> None:
         await destination.post(leased.body.encode(), message_id=leased.message_id, timeout_s=1)

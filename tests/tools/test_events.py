@@ -27,7 +27,7 @@ class Scene:
     def __init__(self, database: Database, *types: str, analysed: bool = False) -> None:
         self.outbox = Outbox(database)
         self.calls = Calls(database)
-        self.destination = Destination("http://127.0.0.1:9/", secret=Secret(SECRET))
+        self.destination = Destination("http://127.0.0.1:9/", secrets=[Secret(SECRET)])
         self.endpoint = Endpoint("crm", self.destination, frozenset(types), timeout_s=1, give_up_s=60)
         names = frozenset({"support"}) if analysed else frozenset()
         self.announcer = Announcer(self.outbox, Announced(database), [self.endpoint], analysed=names)
@@ -179,7 +179,7 @@ async def test_the_end_waits_for_the_analysis(database: Database) -> None:
             await channel.deliver(letter)
     await channel.deliver(letter)
     async with Receiver() as receiver:
-        destination = Destination(receiver.url, secret=Secret(SECRET))
+        destination = Destination(receiver.url, secrets=[Secret(SECRET)])
         endpoint = Endpoint("crm", destination, frozenset(), timeout_s=1, give_up_s=60)
         crm = telling(endpoint, scene.calls.get)
         [started] = await scene.outbox.claim(["event:crm"], lease_s=60, limit=5)

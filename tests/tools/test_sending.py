@@ -23,7 +23,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 async def post(receiver: Receiver, *, url: str | None = None, timeout_s: float = 2.0, **options: Any) -> bytes | str:
     """The answer, or the kind of the failure."""
-    destination = Destination(url or receiver.url, secret=Secret(SECRET), **options)
+    destination = Destination(url or receiver.url, secrets=[Secret(SECRET)], **options)
     try:
         return await destination.post(b'{"a":1}', message_id="msg_1", timeout_s=timeout_s)
     except DeliveryFailure as failure:
@@ -43,13 +43,13 @@ async def test_what_was_forged_is_seen() -> None:
     """A changed byte, another id, an old time, a time to come, another key, nothing at all: none verifies."""
     body = '{"amount":10}'
     now = datetime.now(UTC)
-    sent = Destination("http://127.0.0.1:9/", secret=Secret(SECRET), clock=lambda: now)
+    sent = Destination("http://127.0.0.1:9/", secrets=[Secret(SECRET)], clock=lambda: now)
     good = sent.signature("msg_1", body.encode())
     kit = Webhook(SECRET)
     assert kit.verify(body, good) == {"amount": 10}
-    late = Destination("http://x/", secret=Secret(SECRET), clock=lambda: now - timedelta(minutes=6))
-    early = Destination("http://x/", secret=Secret(SECRET), clock=lambda: now + timedelta(minutes=6))
-    other = Destination("http://x/", secret=Secret("whsec_" + "QUJD" * 8))
+    late = Destination("http://x/", secrets=[Secret(SECRET)], clock=lambda: now - timedelta(minutes=6))
+    early = Destination("http://x/", secrets=[Secret(SECRET)], clock=lambda: now + timedelta(minutes=6))
+    other = Destination("http://x/", secrets=[Secret("whsec_" + "QUJD" * 8)])
     forged = [
         (body.replace("10", "90"), good),
         (body, good | {"webhook-id": "msg_2"}),
@@ -68,7 +68,7 @@ def test_a_clock_in_any_zone_signs_the_same_moment() -> None:
     """The signature counts in UTC."""
     moment = datetime(2026, 2, 15, 12, tzinfo=UTC)
     signatures = [
-        Destination("http://x/", secret=Secret(SECRET), clock=lambda: moment.astimezone(zone)).signature("m", b"{}")  # noqa: B023
+        Destination("http://x/", secrets=[Secret(SECRET)], clock=lambda: moment.astimezone(zone)).signature("m", b"{}")  # noqa: B023
         for zone in (UTC, timezone(timedelta(hours=5)))
     ]
     assert signatures[0] == signatures[1]
@@ -129,7 +129,7 @@ async def test_slow_answers_end_at_the_time_limit(receiver: Receiver) -> None:
 
 async def test_a_port_where_nobody_listens(receiver: Receiver) -> None:
     """Surely nothing was done, and later it may work."""
-    destination = Destination("http://127.0.0.1:9/", secret=None)
+    destination = Destination("http://127.0.0.1:9/", secrets=[])
     with pytest.raises(DeliveryFailure) as caught:
         await destination.post(b"{}", message_id="m", timeout_s=2)
     await destination.close()
@@ -165,3 +165,13 @@ async def test_what_was_judged_is_what_is_connected_to(receiver: Receiver) -> No
 async def test_the_certificate_is_checked(receiver: Receiver) -> None:
     """An encrypted address must prove its name: a server without TLS is no business system of ours."""
     assert await post(receiver, url=f"https://127.0.0.1:{receiver.port}/") == "tls"
+
+
+def test_while_a_secret_is_rotated_either_proves_us() -> None:
+    """The receiver may change over at any moment between, and loses no message; with another one it takes none."""
+    new, old, other = (Secret("whsec_" + letters * 8) for letters in ("QUJD", "REVG", "R0hJ"))
+    headers = Destination("http://x/", secrets=[new, old]).signature("msg_1", b"{}")
+    for secret in (new, old):
+        assert Webhook(secret.reveal()).verify(b"{}", headers) == {}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(other.reveal()).verify(b"{}", headers)

@@ -11,7 +11,7 @@ from bridge.call.ports import Secret
 from bridge.tools.asking import ToolCall
 from bridge.web.tools import ToolRoutes
 
-KEY = "tk-0123456789"
+KEY, FORMER = "tk-0123456789", "tk-9876543210"
 
 
 async def post(
@@ -22,7 +22,11 @@ async def post(
     async def asked(call: ToolCall) -> dict[str, Any]:
         return {"agent": call.agent, "tool": call.name}
 
-    app = Starlette(routes=ToolRoutes({"support": Secret(KEY), "closed": None}, asked).routes())
+    app = Starlette(
+        routes=ToolRoutes(
+            {"support": [Secret(KEY), Secret(FORMER)], "closed": [], "blank": [Secret("")]}, asked
+        ).routes()
+    )
     content = json.dumps({"tool_name": "book", "tool_args": {}}).encode() if body is None else body
     sent: list[Any] = []
 
@@ -82,3 +86,9 @@ async def test_what_cannot_be_understood_is_answered_in_words(body: bytes) -> No
     status, answer = await post(body=body)
     assert status == 200
     assert set(answer) == {"error"}
+
+
+async def test_while_a_secret_is_rotated_both_open_the_door() -> None:
+    """Nobody has to change it on both sides in the same moment; a blank one opens nothing."""
+    assert [(await post(query=f"key={key}"))[0] for key in (KEY, FORMER, "tk-another")] == [200, 200, 401]
+    assert (await post("/tools/blank", query="key="))[0] == 401
