@@ -233,6 +233,29 @@ async def test_f09_kura_takes_over_from_xuna(tmp_path: Path) -> None:
         assert await successor.gone(timeout=2.0) == 1000
 
 
+async def test_f09_xuna_takes_over_from_kura(tmp_path: Path) -> None:
+    """And back: what was said is among its variables, and it is heard."""
+    lines = LINE.replace('"support"', '"booking"') + 'backup_agents = ["support"]\n'
+    async with faulty(tmp_path, lines=lines) as cast:
+        call = await cast.carrier.call()
+        session = await cast.kura.session()
+        await call.streaming()
+        await session.say(0.3, text="Hello from Kura.")
+        await call.hears(0.25)
+        await call.silent_for(0.15)
+        cast.kura.fault("create", status=401, times=None)
+        began = time.monotonic()
+        session.abort()
+        successor = await cast.xuna.session()
+        assert time.monotonic() - began < 3.0
+        assert "Hello from Kura." in successor.variables["previous_transcript"]
+        assert successor.overrides["agent"]["first_message"]
+        await successor.say(0.3)
+        await call.hears(0.3)
+        await call.hang_up()
+        assert (await cast.record(call)).agent == "support"
+
+
 async def test_f09_without_any_successor_the_fallback_has_the_line(tmp_path: Path) -> None:
     """The caller hears the bridging line, then the fallback."""
     async with faulty(tmp_path, lines=FALLBACK) as cast:
