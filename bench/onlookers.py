@@ -14,13 +14,20 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from statistics import median
+from time import process_time
 from urllib.parse import urlsplit
 
 import aiohttp
 import uvloop
 
-from bench.beside import one_round, show
+from bench.beside import OURS, one_round, show
+from bridge.audio.level import level
 from bridge.bench.run import SHAPES, Rig, rig
+from bridge.call.playback import Playback
+from bridge.call.record import CallRecord, Direction, Turn
+from bridge.web.dashboard.live import LiveBus
 
 PATH = "/live?levels"
 AT_ONCE = 20  # calls that begin together
@@ -88,8 +95,48 @@ async def _until_dropped(running: Rig, began: float) -> float:
     return loop.time() - began
 
 
+async def work(calls: int) -> None:
+    """What telling costs the loop: processor time of a round in which every call has changed, and of a look at levels."""
+    now = datetime.now(UTC)
+    records, played = [], []
+    for number in range(calls):
+        record = CallRecord(f"call_{number:024x}", Direction.INBOUND, OURS, OURS, OURS, "bench", now)
+        record.turns = [Turn("agent", "How can I help you today?", 1000 * each) for each in range(20)]
+        records.append(record)
+        playback = Playback()
+        playback.open(0.0)
+        for frame in range(50):
+            playback.offer(bytes([frame]) * 160, 1, 0.0)
+        played.append(playback)
+    bus = LiveBus(
+        "bench",
+        levels=lambda: (
+            (each, (500.0, level(playback.sounds(0.5)))) for each, playback in zip(records, played, strict=True)
+        ),
+    )
+    for pages in (1, 3, 20):
+        took: dict[str, list[float]] = {"round": [], "levels": []}
+        async with contextlib.AsyncExitStack() as stack:
+            viewers = [await stack.enter_async_context(bus.watch(levels=True)) for _ in range(pages)]
+            for _ in range(50):
+                for record in records:
+                    bus.marked(record)
+                for name, do in (("levels", bus.meter), ("round", bus.round)):
+                    for viewer in viewers:
+                        while viewer is not None and not viewer.queue.empty():
+                            viewer.queue.get_nowait()
+                    began = process_time()
+                    do()
+                    took[name].append(process_time() - began)
+        cells = ", ".join(f"{name} {median(each) * 1000:.2f} ms" for name, each in took.items())
+        print(f"{calls} calls, {pages} pages: {cells}")
+
+
 async def main(args: argparse.Namespace) -> int:
     """The table."""
+    if args.work:
+        await work(args.calls)
+        return 0
     print(f"{args.calls} calls, agent {args.agent}; {args.rounds} rounds of {args.seconds:g} s each way; ms")
     print(f"{'':<22}{'lag p50':>10}{'p99':>10}{'max':>10}{'sound p99':>10}{'max':>10}{'lost':>6}")
     loop = asyncio.get_running_loop()
@@ -133,6 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--pages", type=int, default=3, help="pages that watch them (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of one round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each kind (%(default)s)")
+    parser.add_argument("--work", action="store_true", help="only what telling costs the loop, without calls")
     parser.add_argument(
         "--unpinned", action="store_true", help="for a machine that does something else on one of its cores"
     )
