@@ -287,7 +287,7 @@ def _paths() -> Schema:
         "/api/v1/reload": {
             "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=changing),
         },
-        **campaign_paths(operation),
+        **campaign_paths(operation, IDEMPOTENCY_KEY),
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},
     }
 

@@ -15,8 +15,8 @@ def _path(name: str) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": TEXT}
 
 
-def campaign_paths(operation: Callable[..., Schema]) -> Schema:
-    """Paths of campaigns and suppressions. ``operation``: as in ``openapi.py``."""
+def campaign_paths(operation: Callable[..., Schema], key: Schema) -> Schema:
+    """Paths of campaigns and suppressions. ``operation``: as in ``openapi.py``; ``key``: the Idempotency-Key."""
     one = (_path("id"),)
     verb = {**_path("verb"), "schema": {"type": "string", "enum": ["start", "pause", "resume", "cancel"]}}
     form = {"name": "format", "in": "query", "schema": {"type": "string", "enum": ["json", "csv"], "default": "csv"}}
@@ -25,7 +25,7 @@ def campaign_paths(operation: Callable[..., Schema]) -> Schema:
     return {
         "/api/v1/campaigns": {
             "get": listing,
-            "post": operation("Make a campaign of a list.", {201: ANY}, errors=ERRORS, body=ANY),
+            "post": operation("Make a campaign of a list.", {201: ANY}, errors=ERRORS, parameters=(key,), body=ANY),
         },
         "/api/v1/campaigns/preview": {
             "post": operation("What would become of a list.", {200: ANY}, errors=ERRORS, body=ANY),
@@ -44,7 +44,9 @@ def campaign_paths(operation: Callable[..., Schema]) -> Schema:
             ),
         },
         "/api/v1/campaigns/{id}/{verb}": {
-            "post": operation("Start, pause, resume or cancel it.", {202: ANY}, errors=ERRORS, parameters=(*one, verb)),
+            "post": operation(
+                "Start, pause, resume or cancel it.", {202: ANY}, errors=ERRORS, parameters=(*one, verb, key)
+            ),
         },
         "/api/v1/suppressions": {
             "get": operation("Numbers that are never called.", {200: ANY}, errors=ERRORS, parameters=(after,)),
