@@ -259,6 +259,13 @@ async def test_the_agent_is_told_whom_it_speaks_with(make: Make) -> None:
     assert (brief.first_message, brief.language, brief.prompt, brief.voice_id) == ("Hi.", "de", None, None)
 
 
+async def test_the_agent_is_told_no_address_for_a_number(make: Make) -> None:
+    """A browser or a SIP phone that calls has none."""
+    session = await make().connected()
+    session.record.from_number = "sip:bob@example.com"
+    assert session.brief(resumed=False).phone_number == ""
+
+
 async def test_a_successor_is_told_what_was_said(make: Make) -> None:
     """The transcript, and words to go on with in place of the greeting; the first agent's brief is not changed by it."""
     bench = make()

@@ -1,5 +1,6 @@
 """The shapes of a tool call."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,12 @@ def test_a_business_learns_who_the_person_is_and_which_number_of_ours(direction:
         "direction": direction,
         "agent": "support",
     }
+
+
+def test_a_business_is_told_no_address_for_a_number() -> None:
+    """A browser or a SIP phone that calls has none."""
+    call = replace(record(Direction.INBOUND), from_number="client:bob")
+    assert About.of(call).phone_number == ""
 
 
 @pytest.mark.parametrize(
