@@ -6,7 +6,7 @@ Three measures of a 32 ms window, all from one spectrum:
   P. Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17, 1993);
 * how much of it lies in its two strongest partials: a keypad tone (ITU-T Q.23) and the tones of call progress are
   nothing else, a vowel is more;
-* how much its spectrum has changed in 20 and in 40 ms: held tones, chords and mains hum do not change.
+* how much its spectrum and its loudness have changed in 20 and in 40 ms: held tones, chords and mains hum do not change.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ TONAL: Final = 0.95  # of the energy in two partials: keypad tones 0.99 and more
 KEYED: Final = 0.7  # of the energy in the two tones of a key, the rest being noise
 KEY_LOW = frozenset({44, 45, 49, 50, 54, 55, 60, 61})  # bins of 697, 770, 852 and 941 Hz, ITU-T Q.23
 KEY_HIGH = frozenset({77, 78, 85, 86, 94, 95, 104, 105})  # bins of 1209, 1336, 1477 and 1633 Hz
+SWELL: Final = 1.6  # of the energy in 20 ms, 2 dB: syllables swell and fade, what is held does not
 STEADY: Final = 0.03  # change of the spectrum's shape, 0 to 1: tones 0.00, vowels 0.03 and more
 
 
@@ -82,11 +83,13 @@ class Voicing:
         return not (self._steady(power, before) or self._steady(power, earlier) or self._tonal(power, energy))
 
     def _steady(self, power: Spectrum, before: Spectrum | None) -> bool:
-        """The shape is that of an earlier frame; the loudness does not matter."""
+        """The shape is that of an earlier frame, and the loudness nearly."""
         if before is None:
             return False
-        alike = float(np.sqrt(power * before).sum())
-        return alike > (1 - STEADY) * float(np.sqrt(power.sum() * before.sum()))
+        now, then = float(power.sum()), float(before.sum())
+        if not then / SWELL < now < then * SWELL:
+            return False
+        return float(np.sqrt(power * before).sum()) > (1 - STEADY) * float(np.sqrt(now * then))
 
     def _tonal(self, power: Spectrum, energy: float) -> bool:
         """Next to nothing is left without the two strongest partials; or little, and they are those of a key."""

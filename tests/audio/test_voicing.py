@@ -53,6 +53,14 @@ def test_a_held_chord_is_not() -> None:
     assert share(np.sum([0.1 * np.sin(2 * np.pi * f * t) for f in (392, 494, 587)], axis=0)) <= 0.04
 
 
+def test_a_monotone_is_voiced_where_it_has_syllables() -> None:
+    """One vowel at one pitch, swelling and fading as speech does; held as loud as it began it is a tone."""
+    t = np.arange(RATE) / RATE
+    buzz = np.sum([0.1 * np.sin(2 * np.pi * 140 * h * t) / h for h in range(1, 20)], axis=0)
+    assert share(buzz * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))) > 0.25
+    assert share(buzz) <= 0.04
+
+
 def test_silence_is_not() -> None:
     """Nothing at all is no voice."""
     assert share(np.zeros(RATE)) == 0
