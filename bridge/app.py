@@ -319,19 +319,14 @@ class House:
     def door(self) -> MediaDoor:
         """The door of the media socket."""
         assert self.reception is not None
-
-        def verify(target: str, header: str | None) -> bool | None:
-            if header is None:
-                return None
-            path, _, query = target.partition("?")
-            return self.signature.verify_upgrade(header, path=path.encode("latin-1"), query=query.encode("latin-1"))
-
         rules = MediaRules(
-            verify=verify,
+            verify=self.signature.judge_upgrade,
             require_signature=self.settings.stream_signature == "required",
             open_stream=TwilioStream,
             redeem=self.reception.redeem,
             attach=self.recordings.attach,
+            pending=self.settings.limits.pending_sockets,
+            pending_per_address=self.settings.limits.pending_sockets_per_address,
         )
         door = MediaDoor(rules, self.switchboard.spawn)
         if self.operations is not None:

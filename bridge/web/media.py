@@ -16,9 +16,9 @@ from bridge.runtime.session import CallSession
 from bridge.runtime.sockets import MAX_PHONE_MESSAGE, Socket
 
 START_S: Final = 5.0  # from the upgrade to an accepted start
-MAX_PENDING: Final = 32  # sockets without a signature that have not started
-MAX_PENDING_SIGNED: Final = 512
-MAX_PENDING_PER_ADDRESS: Final = 4  # without a signature: callers behind one proxy share an address, and are signed
+MAX_PENDING_SIGNED: Final = (
+    512  # sockets that have not started: callers behind one proxy share an address, and are signed
+)
 MAX_EARLY: Final = 100  # messages before and while the grant is looked up: 2 s of sound
 
 log = structlog.get_logger("bridge.media")
@@ -37,6 +37,8 @@ class MediaRules:
     attach: Callable[[CallSession, PhoneStream], PhoneStream] | None = (
         None  # the stream to use: its own, or one recorded
     )
+    pending: int = 32  # sockets without a signature that have not started
+    pending_per_address: int = 4  # of them
 
 
 class MediaDoor:
@@ -56,9 +58,9 @@ class MediaDoor:
             return self._refuse("signature", 403, peer)
         signed = right is True
         waiting = [(address, proven) for address, proven in self._pending.values() if proven is signed]
-        if len(waiting) >= (MAX_PENDING_SIGNED if signed else MAX_PENDING):
+        if len(waiting) >= (MAX_PENDING_SIGNED if signed else self._rules.pending):
             return self._refuse("pending", 503, peer)
-        if not signed and sum(address == peer for address, _ in waiting) >= MAX_PENDING_PER_ADDRESS:
+        if not signed and sum(address == peer for address, _ in waiting) >= self._rules.pending_per_address:
             return self._refuse("pending_address", 429, peer)
         socket = Socket(max_message=MAX_PHONE_MESSAGE)
         place = Waiting(socket, self._rules, self)

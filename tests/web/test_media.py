@@ -10,8 +10,10 @@ import pytest
 from bridge.call import events as e
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.runtime.sockets import Socket
-from bridge.web.media import MAX_EARLY, MAX_PENDING, MAX_PENDING_PER_ADDRESS, MediaDoor, MediaRules
+from bridge.web.media import MAX_EARLY, MediaDoor, MediaRules
 from tests.support.media import start
+
+PENDING, PER_ADDRESS = 7, 3  # sockets that wait unsigned
 
 
 @dataclass
@@ -69,6 +71,8 @@ class House:
             require_signature=required,
             open_stream=TwilioStream,
             redeem=self._redeem,  # type: ignore[arg-type]
+            pending=PENDING,
+            pending_per_address=PER_ADDRESS,
         )
         self.door = MediaDoor(rules, self._spawn)
 
@@ -105,10 +109,10 @@ async def test_the_upgrade_is_judged_by_its_signature(signature: str | None, req
 async def test_unsigned_sockets_are_few_for_each_address_and_in_all() -> None:
     """Signed ones are not counted with them: callers behind one proxy share an address."""
     house = House()
-    for _ in range(MAX_PENDING_PER_ADDRESS):
+    for _ in range(PER_ADDRESS):
         assert isinstance(house.door.admit(Upgrade(), "10.0.0.1"), Socket)
     assert house.door.admit(Upgrade(), "10.0.0.1") == 429
-    for number in range(MAX_PENDING - MAX_PENDING_PER_ADDRESS):
+    for number in range(PENDING - PER_ADDRESS):
         assert isinstance(house.door.admit(Upgrade(), f"10.0.1.{number}"), Socket)
     assert house.door.admit(Upgrade(), "10.0.2.1") == 503
     assert isinstance(house.door.admit(Upgrade("right"), "10.0.0.1"), Socket)
@@ -117,7 +121,7 @@ async def test_unsigned_sockets_are_few_for_each_address_and_in_all() -> None:
 async def test_a_place_is_free_again_when_its_socket_is_gone() -> None:
     """Nobody waits in the door for ever."""
     house = House()
-    sockets = [house.socket() for _ in range(MAX_PENDING_PER_ADDRESS)]
+    sockets = [house.socket() for _ in range(PER_ADDRESS)]
     assert sockets[0].receiver is not None
     sockets[0].receiver.closed(1006, "")
     assert isinstance(house.door.admit(Upgrade(), "10.0.0.1"), Socket)

@@ -88,6 +88,13 @@ class Signature:
         targets = (base + bare + slash + tail for base in self._socket_bases for slash in (b"", b"/"))
         return self._matches(header, targets)
 
+    def judge_upgrade(self, target: str, header: str | None) -> bool | None:
+        """``verify_upgrade`` of a request's path and query as they came; None where there is no signature to verify."""
+        if header is None:
+            return None
+        path, _, query = target.partition("?")
+        return self.verify_upgrade(header, path=path.encode("latin-1"), query=query.encode("latin-1"))
+
     def _matches(self, header: str | None, texts: Iterable[bytes]) -> bool:
         if not header:
             return False

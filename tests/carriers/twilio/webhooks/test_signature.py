@@ -161,6 +161,16 @@ def test_an_upgrade_is_signed_over_a_socket_address(path: bytes, url: str, *, ve
     assert check.verify_upgrade(signed(url), path=path) is verdict
 
 
+def test_an_upgrade_without_a_signature_is_told_from_a_wrong_one() -> None:
+    """The query counts as it stands on the request line; what is not there cannot be wrong."""
+    check = checker("https://a.example")
+    header = signed("wss://a.example/twilio/media?x=%41")
+    assert check.judge_upgrade("/twilio/media?x=%41", header) is True
+    assert check.judge_upgrade("/twilio/media?x=A", header) is False
+    assert check.judge_upgrade("/twilio/media", "") is False
+    assert check.judge_upgrade("/twilio/media", None) is None
+
+
 def test_a_flood_of_fields_is_not_even_signed() -> None:
     """More than a thousand fields are no request of Twilio's, whatever the signature."""
     assert not checker().verify(signed("https://mycompany.com/x", "a"), path=b"/x", body=b"&".join([b"a="] * 1001))
