@@ -161,7 +161,9 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
     """
     seed = int(os.environ.get("KILL9_SEED", "8"))
     moments = random.Random(seed)
-    carrier.fallback_url = carrier.voice_url  # as the documentation has it: where a process dies in mid-answer
+    carrier.fallback_url = (
+        carrier.voice_url
+    )  # for webhooks whose process dies in mid-answer; operators name another house
     xuna.on_session = greeting
     slowest = 0.0
     records: list[CallRecord] = []
