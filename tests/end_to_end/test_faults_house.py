@@ -23,8 +23,17 @@ from tests.support.scene import LINE, eventually, scene
 @contextlib.asynccontextmanager
 async def locked(folder: Path) -> AsyncIterator[None]:
     """Somebody else writes to the database and does not stop."""
-    other = sqlite3.connect(folder / "calls.db", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    other = sqlite3.connect(folder / "calls.db", isolation_level=None, timeout=0)
+
+    async def taken() -> bool:
+        # Waiting within SQLite would stop the loop that the bridge needs to finish what it is writing.
+        try:
+            other.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    await eventually(taken, "the lock of the database")
     try:
         yield
     finally:

@@ -24,6 +24,7 @@ LINE = f'[[lines]]\nnumber = "{NUMBER}"\nagent = "canary"\n'
 SINGS_HZ, LISTENS_HZ = 997, 613  # neither repeats itself within a frame or a chunk: a lost one shows
 LONGEST_S = 60.0
 CHUNK_S = 0.1
+LEAST_S = 0.4  # both have been heard so long before the fault, or their tones prove nothing
 LEAD_S = 0.5  # the phone has so much in hand: what it hears has no gap because this machine has other work
 RATE = 8000
 
@@ -51,7 +52,15 @@ class Canary:
         session = await agent.session()
         await call.streaming()
         carrier.calls.remove(call)  # a test counts its own
-        return cls(call, session)
+        one = cls(call, session)
+        async with asyncio.timeout(LEAST_S + 5):
+            while len(one.loud()) < LEAST_S * 2 * RATE:
+                await asyncio.sleep(0.02)
+        return one
+
+    def loud(self) -> np.ndarray:
+        """Where, in what its agent heard, its caller speaks: indices."""
+        return np.flatnonzero(abs(self.session.heard_pcm) > 3000)
 
     async def sang(self) -> None:
         """The end of it: every sample of both sides came once and in order. AssertionError where one did not."""
@@ -66,8 +75,7 @@ class Canary:
         sent = sum(len(base64.b64decode(chunk)) for chunk in chunks) // 4  # two bytes a sample, at twice the rate
         assert len(whole) == pytest.approx(sent, abs=4), f"S5: of {sent} samples the canary's caller heard {spans}"
         assert_tone(whole[200:-200], SINGS_HZ, RATE, "the canary's caller")
-        said = self.session.heard_pcm
-        loud = np.flatnonzero(abs(said) > 3000)
+        said, loud = self.session.heard_pcm, self.loud()
         assert_tone(said[loud[0] + 800 : loud[-1] - 800], LISTENS_HZ, 2 * RATE, "the canary's agent")
 
     async def silence(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy import text as sql
 
 from bridge.app import House
 from bridge.store.campaigns import Campaign, CampaignStore, Target
@@ -88,7 +89,7 @@ async def test_the_page_follows_a_campaign_and_stops_it(house: House) -> None:
         assert await page.evaluate(shown) == "pause,cancel"
         assert await page.evaluate("document.querySelector('progress').value") == 4
         async with house.database.write() as connection:
-            await connection.exec_driver_sql("UPDATE targets SET state='done', result='busy' WHERE state='calling'")
+            await connection.execute(sql("UPDATE targets SET state='done', result='busy' WHERE state='calling'"))
         await until(page, f"{words}.startsWith('5 of 10 people; 0 on the phone')")
         assert await page.evaluate("document.querySelector('progress').value") == 5
         assert "busy" in await page.inner_text("[data-field=outcomes]")
