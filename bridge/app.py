@@ -387,6 +387,8 @@ class House:
         if self.outbound is not None:
             self.outbound.stop()
         self.switchboard.leaving = True
+        if self.operations is not None:  # whoever dials must not go on until our next sign of life is due
+            self.switchboard.spawn(self.operations.beat(), name="beat")
         await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
         for _ in range(LAST_QUESTIONS):

@@ -265,13 +265,14 @@ class Operations:
         """A sign of life; who else gives one; and what was asked of us meanwhile."""
         board = self._parts.switchboard
         instance, total = self._parts.instance, self._parts.settings.max_calls_total
+        draining = board.draining or board.leaving
         if total:
-            draining = board.draining or board.leaving
             board.share = await self.instances.share(
-                instance, active_calls=board.active, total=total, draining=draining
+                instance, active_calls=board.active, total=total, capacity=board.capacity, draining=draining
             )
         else:
-            await self.instances.beat(instance, active_calls=board.active, draining=board.draining)
+            await self.instances.beat(instance, active_calls=board.active, capacity=board.capacity, draining=draining)
+        board.promised = (await self.instances.room()).promised_each
         self._others = sum(each.alive for each in await self.instances.all()) > 1
         await self.take_commands()
 

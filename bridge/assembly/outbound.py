@@ -58,7 +58,7 @@ class OutboundWing:
             dialler=dialler_of(policy, database, calls, rest),
             instance=desk.instance,
             spawn=lambda work: board.spawn(work, name="dial"),
-            draining=lambda: board.draining,
+            draining=lambda: board.draining or board.leaving,
         )
 
         self._campaigns = CampaignsApi(

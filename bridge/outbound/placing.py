@@ -23,16 +23,18 @@ LONGEST_S: Final = 14_400  # of a call at the carrier
 TALK_SLACK_S: Final = 60  # the carrier's own limit is behind ours, which lets the agent finish
 
 _WHY: Final = {
+    "full": "every instance has as many calls as it can take, or has promised them to people who are being called",
     "rate": "calls are placed faster than allowed",
     "concurrent": "as many calls as allowed are under way",
     "daily": "as many calls as allowed were placed today",
     "minutes": "as many minutes as allowed were talked today",
 }
 _KEYS: Final = {
-    "rate": "calls_per_second",
-    "concurrent": "max_concurrent",
-    "daily": "daily_limit",
-    "minutes": "daily_minutes",
+    "full": "max_calls",
+    "rate": "outbound.calls_per_second",
+    "concurrent": "outbound.max_concurrent",
+    "daily": "outbound.daily_limit",
+    "minutes": "outbound.daily_minutes",
 }
 
 
@@ -139,6 +141,6 @@ def refusal(denied: Denied) -> Refused:
     return Refused(
         _WHY[denied.why],
         status=429,
-        hint=f"Wait, or raise outbound.{_KEYS[denied.why]}.",
+        hint=f"Wait, or raise {_KEYS[denied.why]}.",
         retry_after_s=max(1.0, denied.retry_after_s),
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from bridge.call import events as e
+from bridge.call.record import Direction
 from bridge.errors import Reason
 from bridge.runtime.lag import LoopLag
 from bridge.runtime.session import CallSession
@@ -41,6 +42,7 @@ class Switchboard:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
         self.share: int | None = None  # of a limit over all instances; None: there is none
+        self.promised = 0  # places kept for people who are being called
         self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
         self.draining = False
         self.admitted = 0
@@ -92,17 +94,32 @@ class Switchboard:
     # ------------------------------------------------------------ calls
 
     @property
+    def capacity(self) -> int:
+        """Calls that this instance can have: where the machine cannot keep up no more than it has, but for one alone, which
+        hurts no other.
+        """
+        most = self.limits.max_calls
+        return min(most, max(1, self.active + self._coming)) if self.lag.overloaded else most
+
+    @property
     def full(self) -> bool:
         """No call more: as many as may be, of this instance or of all, or the machine cannot keep up."""
-        mine = self.limits.max_calls if self.share is None else min(self.limits.max_calls, self.share)
-        busy = self.active + self._coming
-        return busy >= mine or (busy > 0 and self.lag.overloaded)  # alone, a call hurts no other
+        return self.active + self._coming >= self._within(self.capacity)
 
-    def refusal(self, caller: str) -> Reason | None:
-        """Why a new call cannot be taken now; None where it can."""
-        crowded = self.full
-        greedy = bool(caller) and (
-            self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller)
+    def _within(self, most: int) -> int:
+        return most if self.share is None else min(most, self.share)
+
+    def refusal(self, caller: str, *, placed: bool = False) -> Reason | None:
+        """Why a new call cannot be taken now; None where it can.
+
+        ``placed``: we called. A place was kept for it, and what bounds callers does not bound whom we call.
+        """
+        most = self.limits.max_calls if placed else self.capacity - self.promised
+        crowded = self.active + self._coming >= self._within(most)
+        greedy = (
+            not placed
+            and bool(caller)
+            and (self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller))
         )
         reason = Reason.DRAINING if self.draining else Reason.OVERLOADED if crowded or greedy else None
         if reason is not None:
@@ -157,7 +174,10 @@ class Switchboard:
         if record.carrier_call_id:
             self._by_carrier[record.carrier_call_id] = record.call_id
         self._callers[record.person] = self._callers.get(record.person, 0) + 1
-        self._count(record.person)
+        if record.direction is Direction.INBOUND:
+            self._count(record.person)
+        else:
+            self.promised = max(0, self.promised - 1)  # until the next look at the store
         self._idle.clear()
         self.spawn(self._carry(session), name=f"call {record.call_id}")
 

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, func, select, update
 
 from bridge.store.database import Database
+from bridge.store.room import room
 from bridge.store.tables import ATTEMPTS, PACE, micros
 from bridge.store.transaction import Transaction
 
@@ -30,7 +31,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """No call may be begun now. ``why``: rate, concurrent, daily, minutes, suppressed."""
+    """No call may be begun now. ``why``: full (of the instances), rate, concurrent, daily, minutes, suppressed."""
 
     why: str
     retry_after_s: float = 0.0
@@ -66,6 +67,8 @@ async def denial(connection: Transaction, budget: Budget, scope: str, now: datet
         seconds += int((await connection.execute(running)).scalar_one()) // SECOND
         if seconds >= budget.daily_minutes * 60:
             return Denied("minutes", _until_midnight(now))
+    if not scope and not (await room(connection)).for_another:
+        return Denied("full", BUSY_RETRY_S)
     return None
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from bridge.call.record import Direction, Status
 from bridge.store.database import Database
-from bridge.store.instances import ALIVE
+from bridge.store.room import ALIVE
 from bridge.store.tables import CALLS, CONVERSATIONS, INSTANCES, micros
 
 LONGEST: Final = timedelta(hours=5)  # no carrier lets a call last longer: an older one was forgotten, not held

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, case, delete, or_, select, update
 
 from bridge.store.database import Database
-from bridge.store.instances import ALIVE
+from bridge.store.room import ALIVE
 from bridge.store.tables import CONVERSATIONS, INSTANCES
 
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -9,10 +9,10 @@ from typing import Final
 from sqlalchemy import delete, select, text
 
 from bridge.store.database import Database
+from bridge.store.room import ALIVE, Room, room
 from bridge.store.tables import INSTANCES
 
 SHARES_LOCK: Final = 0x63616C6C73686172  # PostgreSQL's advisory lock of whoever takes a share: "callshar"
-ALIVE: Final = timedelta(seconds=15)  # without a sign of life; a beat is due every few seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,16 @@ class Instances:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def beat(self, instance: str, *, active_calls: int, draining: bool = False) -> None:
-        """A sign of life."""
-        values = {"seen_us": self._database.now_us(), "active_calls": active_calls, "draining": draining}
+    async def beat(
+        self, instance: str, *, active_calls: int, capacity: int | None = None, draining: bool = False
+    ) -> None:
+        """A sign of life. ``capacity``: how many calls it can have; None where that has no limit."""
+        values = {
+            "seen_us": self._database.now_us(),
+            "active_calls": active_calls,
+            "capacity": capacity,
+            "draining": draining,
+        }
         insert = self._database.insert(INSTANCES).values(id=instance, **values)
         async with self._database.write() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=values))
@@ -47,12 +54,19 @@ class Instances:
         return [Instance(row.id, row.active_calls, bool(row.draining), bool(row.fresh)) for row in rows]
 
     async def share(
-        self, instance: str, *, active_calls: int, total: int, draining: bool = False, alive: timedelta = ALIVE
+        self,
+        instance: str,
+        *,
+        active_calls: int,
+        total: int,
+        capacity: int | None = None,
+        draining: bool = False,
+        alive: timedelta = ALIVE,
     ) -> int:
         """How many calls ``instance`` may have until it asks again, so that all together never take more than ``total``.
 
         What is free is divided among those who are alive and do not drain. An instance that has just come gets its part
-        when the others have asked again and so given up theirs. Is also a sign of life.
+        when the others have asked again and so given up theirs. Is also a sign of life; ``capacity`` as ``beat`` has it.
         """
         fresh = INSTANCES.c.seen_us > self._database.now_us() - alive // timedelta(microseconds=1)
         others = select(INSTANCES).where(INSTANCES.c.id != instance, fresh)
@@ -66,14 +80,23 @@ class Instances:
             sharers = 1 + sum(not row.draining for row in rows)
             fair = active_calls if draining else active_calls + -(-free // sharers)
             ceiling = max(active_calls, min(fair, total - int(claimed)))
-            insert = self._database.insert(INSTANCES).values(id=instance, ceiling=ceiling, **values)
-            changed = {**values, "ceiling": ceiling}
+            changed = {
+                **values,
+                "ceiling": ceiling,
+                "capacity": ceiling if capacity is None else min(ceiling, capacity),
+            }
+            insert = self._database.insert(INSTANCES).values(id=instance, **changed)
             await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=changed))
         return ceiling
 
     async def total(self, *, alive: timedelta = ALIVE) -> int:
         """Calls in progress on all instances that are alive."""
         return sum(each.active_calls for each in await self.all(alive=alive) if each.alive)
+
+    async def room(self) -> Room:
+        """Whether somebody is there for one more person who answers."""
+        async with self._database.read() as connection:
+            return await room(connection)
 
     async def dead(self, *, alive: timedelta = ALIVE) -> list[str]:
         """Instances that were never heard to leave, and are not heard any more."""

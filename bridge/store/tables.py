@@ -107,6 +107,7 @@ INSTANCES: Final = Table(
     Column("active_calls", Integer, nullable=False),
     Column("draining", Boolean, nullable=False),
     Column("ceiling", Integer, nullable=False, server_default=text("0")),  # calls that it may have, of all instances'
+    Column("capacity", Integer),  # calls that it can have; NULL: it does not say
 )
 
 OUTBOX: Final = Table(  # messages that must arrive: tool calls that were put off, events

@@ -103,7 +103,7 @@ class Reception:
         record = await self._placed(request, line, call_id) or self._record(request, line)
         if record.status.terminal:
             return str(twiml.hangup())  # given up while it rang
-        refusal = desk.switchboard.refusal(request.person)
+        refusal = desk.switchboard.refusal(request.person, placed=record.direction is Direction.OUTBOUND)
         if refusal is not None:
             return await self._refuse(record, desk.router.crowded(line), refusal)
         with desk.switchboard.coming(request.person):

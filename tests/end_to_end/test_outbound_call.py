@@ -306,8 +306,11 @@ async def test_a_detection_that_comes_late_or_never_changes_nothing(world: World
     """The conversation never waits for it, and an ended call keeps its end."""
     world.rest.people[THEM] = Person(rings=0.02, answered_by="machine", detected_after=600)
     call_id = await world.place(machine_detection="leave_message", voicemail_message="Please call us back.")
+    session = await world.xuna.session()
     call = await world.dialled()
     await call.streaming()
+    await session.say(sound.tone(0.3, rate=16000))
+    await call.hears(0.2)
     await call.hang_up()
     record = await world.record(call_id)
     if when == "late":

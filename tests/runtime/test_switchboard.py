@@ -11,7 +11,7 @@ import structlog
 from bridge.call import events as e
 from bridge.call.interruption import InterruptionPolicy
 from bridge.call.ports import Brief, Session
-from bridge.call.record import CallRecord
+from bridge.call.record import CallRecord, Direction
 from bridge.errors import AgentFailure, Reason
 from bridge.runtime.session import CallSession, Surroundings
 from bridge.runtime.switchboard import Limits, Switchboard
@@ -117,6 +117,48 @@ async def test_a_call_that_is_being_taken_has_its_place_already(desk: Desk) -> N
         desk.board.take(desk.session(1))
     assert desk.board.refusal("+15550123456") is Reason.OVERLOADED
     assert desk.board.refusal("+15550123458") is None
+
+
+async def test_a_place_is_kept_for_whoever_we_are_calling(desk: Desk) -> None:
+    """A caller finds it taken, the person who answers does not; then it is a call like any other."""
+    desk.board.promised = 1
+    desk.board.take(desk.session(1))
+    assert desk.board.refusal("+15550123457") is Reason.OVERLOADED
+    assert desk.board.refusal("+15550123457", placed=True) is None
+    answered = desk.session(2, caller="+15550100")
+    answered.record.direction = Direction.OUTBOUND
+    desk.board.take(answered)
+    assert desk.board.promised == 0
+    assert desk.board.refusal("+15550123458", placed=True) is Reason.OVERLOADED
+
+
+async def test_whom_we_call_is_not_bounded_as_a_caller(desk: Desk) -> None:
+    """Who has called us as often as anybody may is still talked to when we call, and our calls are not held against them."""
+    desk.board.limits = Limits(max_calls=5, max_calls_per_caller=1, max_calls_per_caller_hour=1)
+    desk.board.take(desk.session(1))
+    assert desk.board.refusal("+15550123456") is Reason.OVERLOADED
+    assert desk.board.refusal("+15550123456", placed=True) is None
+    ours = desk.session(2)
+    ours.record.direction = Direction.OUTBOUND
+    ours.record.to_number = "+15550123457"
+    desk.board.take(ours)
+    for each in desk.board.sessions:
+        await each.started.wait()
+        each.handle(e.EndRequested(Reason.OPERATOR_HANGUP))
+    await settled(desk.board)
+    assert desk.board.refusal("+15550123456") is Reason.OVERLOADED  # has called us within the hour
+    assert desk.board.refusal("+15550123457") is None
+
+
+async def test_a_late_loop_has_room_for_no_more_than_it_has(desk: Desk) -> None:
+    """So that nobody else is dialled; who answers already is talked to all the same."""
+    assert desk.board.capacity == 2
+    for _ in range(100):
+        desk.board.lag.note(1.0)
+    assert desk.board.capacity == 1
+    desk.board.take(desk.session(1))
+    assert desk.board.capacity == 1
+    assert desk.board.refusal("+15550123457", placed=True) is None
 
 
 async def test_a_late_loop_refuses_calls(desk: Desk) -> None:
