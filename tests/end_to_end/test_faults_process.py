@@ -54,7 +54,7 @@ async def test_f44_r08_no_record_of_a_killed_process_stays_open(
 ) -> None:
     """Five calls, SIGKILL, all callers hang up unheard: the next process asks the carrier and closes every record."""
     monkeypatch.setattr(operations, "RECONCILE_S", 0.2)
-    monkeypatch.setattr(reconciler, "RESUME_S", 0.3)
+    monkeypatch.setattr(reconciler, "SURE_S", 0.3)
     carrier = Carrier(public_url=PUBLIC, auth_token=TOKEN)
     async with TwilioRest(carrier) as rest, carrier:
         text = ours.configuration(tmp_path, ours.xuna(xuna), more=JSON, rest=rest.url)
