@@ -26,6 +26,7 @@ from bridge.web.grants import GrantOffice
 from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
+from bridge.web.standing import move
 from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
@@ -256,6 +257,8 @@ class Reception:
             return await self._replace_stream(session, counter)
         record = self._ended.get(request.call_sid) or self.transfers.find(request.call_sid)
         if request.over and record is None:
+            if session is None:
+                self._desk.switchboard.spawn(self._told_over(request), name="told over")
             return str(twiml.hangup())
         try:
             record = record or await self._settled(request.call_sid)
@@ -379,22 +382,15 @@ class Reception:
             if end is not None:
                 self.transfers.close(moved, reason_of(moved))
             return
-        now = datetime.now(UTC)
         if end is not None:
             await self._settled(update.call_sid, STATUS_SETTLING_S)
+        now = datetime.now(UTC)
+        await self._desk.calls.change(call_id or update.call_sid, lambda record: move(record, update, now))
 
-        def move(record: CallRecord) -> None:
-            if record.carrier_call_id is None:
-                record.carrier_call_id = update.call_sid  # before the answer to our request: the dial is proved
-            if record.carrier_call_id != update.call_sid:
-                log.error("placed_twice", call_id=record.call_id)
-                return
-            if end is None:
-                if update.status is not None:
-                    record.advance(update.status)
-                return
-            # A call that had begun and that no process holds: the one that held it is gone.
-            lost = record.started_at is not None and end.reason is Reason.CALLER_HANGUP
-            record.finish(Reason.PROCESS_LOST if lost else end.reason, now, status=end.status, detail=end.detail)
-
-        await self._desk.calls.change(call_id or update.call_sid, move)
+    async def _told_over(self, request: AfterRequest) -> None:
+        """The end of a call that nobody here has: where no status callback is asked for, it is told with this question only."""
+        end = StatusUpdate(call_sid=request.call_sid, call_status=request.call_status, direction=request.direction)
+        try:
+            await self.status(end)
+        except StoreUnavailable:
+            log.warning("store_away", doing="after")

@@ -57,6 +57,7 @@ class Store:
     afters: dict[tuple[str, int], str] = field(default_factory=dict)
     grants: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     looked: Callable[[], None] = lambda: None
+    changed: Callable[[], None] = lambda: None
 
     def _there(self) -> None:
         if self.away:
@@ -97,6 +98,7 @@ class Store:
         record = self.records.get(any_id)
         if record is not None:
             change(record)
+            self.changed()
         return record
 
     async def mint(

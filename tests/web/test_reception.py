@@ -342,6 +342,23 @@ async def test_a_call_that_nobody_knows_gets_the_lines_fallback(office: Office) 
     )
 
 
+async def test_a_last_question_about_a_call_that_nobody_holds_closes_its_record(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is gone, and where no status callback is asked for the carrier says no more than this."""
+    monkeypatch.setattr("bridge.web.reception.STATUS_SETTLING_S", 0.0)
+    record = kept(status=Status.IN_PROGRESS, instance="gone", started_at=datetime.now(UTC))
+    office.store.keep(record)
+    closed = asyncio.Event()
+    office.store.changed = closed.set
+    assert HANGUP in await office.reception.after(after(call_status="completed"), 1, dialled=False)
+    async with asyncio.timeout(2):
+        await closed.wait()
+    assert (record.outcome, record.status) == (Reason.PROCESS_LOST, Status.COMPLETED)
+    office.store.away = True
+    assert HANGUP in await office.reception.after(after(OTHER, call_status="completed"), 1, dialled=False)
+
+
 async def test_of_two_answers_to_one_counter_the_first_stands(office: Office) -> None:
     """Another instance was asked the same before: its words are repeated."""
     session, _ = await office.connected()

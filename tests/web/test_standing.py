@@ -1,0 +1,59 @@
+"""A record that is moved by the carrier's word alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.call.record import Direction, Status
+from bridge.carriers.twilio.webhooks import StatusUpdate
+from bridge.errors import Reason
+from bridge.web.standing import move
+from tests.web.desk import CALL, kept
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def update(word: str, call: str = CALL) -> StatusUpdate:
+    """What the carrier says."""
+    return StatusUpdate(call_sid=call, call_status=word, direction=Direction.INBOUND)
+
+
+@pytest.mark.parametrize(
+    ("begun", "word", "reason", "status"),
+    [
+        (True, "completed", Reason.PROCESS_LOST, Status.COMPLETED),
+        (True, "failed", Reason.CARRIER_FAILED, Status.FAILED),
+        (False, "completed", Reason.CALLER_HANGUP, Status.COMPLETED),
+        (False, "no-answer", Reason.CALLER_ABANDONED, Status.NO_ANSWER),
+        (False, "ringing", None, Status.RINGING),
+    ],
+)
+def test_an_end_is_told_with_what_is_known(begun: bool, word: str, reason: Reason | None, status: Status) -> None:
+    """A call that had begun was lost by its process; one that had not is the carrier's to explain."""
+    record = kept(started_at=NOW if begun else None)
+    move(record, update(word), NOW)
+    assert (record.outcome, record.status) == (reason, status)
+    assert record.ended_at == (NOW if reason else None)
+
+
+def test_the_first_end_stands() -> None:
+    """Whatever the carrier says afterwards."""
+    record = kept()
+    move(record, update("busy"), NOW)
+    move(record, update("completed"), NOW + timedelta(seconds=5))
+    move(record, update("ringing"), NOW + timedelta(seconds=6))
+    assert (record.outcome, record.status, record.ended_at) == (Reason.BUSY, Status.BUSY, NOW)
+
+
+def test_the_word_on_another_call_is_not_taken() -> None:
+    """It is our mistake, and loud."""
+    record = kept()
+    move(record, update("completed", "CA" + "9" * 32), NOW)
+    assert record.outcome is None
+
+
+def test_the_first_word_on_a_call_that_we_placed_names_it() -> None:
+    """It may come before the answer to the request that placed it."""
+    record = kept(carrier_call_id=None)
+    move(record, update("ringing"), NOW)
+    assert record.carrier_call_id == CALL
