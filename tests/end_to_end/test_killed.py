@@ -133,6 +133,7 @@ async def test_a_drain_through_the_parent(xuna: Xuna, carrier: Carrier, bridge: 
 TIMES = int(os.environ.get("KILL9_TIMES", "3"))
 CALLS = 2  # at once
 CLOSED_S = 15.0  # from the end of a call to its closed record
+SETTLED_S = 60.0  # and where its process was killed before it had written that
 
 
 def knows(session: XunaSession, call: PhoneCall) -> bool:
@@ -157,7 +158,8 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
     xuna: Xuna, carrier: Carrier, bridge: Instance, tmp_path: Path
 ) -> None:
     """While calls are offered, connected, talking: the child dies, each caller has an agent again, and every record is closed
-    with its reason. (Three times; fifty with ``make kill9``, which prints how long it took and allows six seconds.)
+    with its reason. (Three times; fifty with ``make kill9``, which prints how long it took and allows six seconds. There the
+    next kill waits for no record, so that ends of calls die unwritten, too: the reconciler has a minute for those.)
     """
     seed = int(os.environ.get("KILL9_SEED", "8"))
     moments = random.Random(seed)
@@ -166,6 +168,8 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
     )  # for webhooks whose process dies in mid-answer; operators name another house
     xuna.on_session = greeting
     slowest = 0.0
+    measured = "KILL9_TIMES" in os.environ
+    over: list[PhoneCall] = []
     records: list[CallRecord] = []
     for number in range(TIMES):
         (child,) = bridge.children()
@@ -180,11 +184,19 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
         slowest = max(slowest, *took)
         for call in calls:
             await call.hang_up()
-            records.append(await terminal(tmp_path, call.sid))
+            if measured:
+                over.append(call)
+            else:
+                records.append(await terminal(tmp_path, call.sid, time.monotonic() + CLOSED_S))
+    settled = time.monotonic() + SETTLED_S
+    left = len([call for call in over if not await closed(tmp_path, call.sid)])
+    records += [await terminal(tmp_path, call.sid, settled) for call in over]
+    took_s = time.monotonic() - settled + SETTLED_S
+    tell(f"records still open at the last hang-up: {left}; the last of them was closed {took_s:.1f} s later")
     assert all(record.outcome is not None for record in records)
     reasons = dict(Counter(str(record.outcome) for record in records))
     tell(f"{len(records)} records, all closed: {reasons}; the slowest {slowest:.1f} s; seed {seed}")
-    if "KILL9_TIMES" in os.environ:  # a speed, and so not for every run of the tests
+    if measured:  # a speed, and so not for every run of the tests
         assert slowest <= RESUMED_S
 
 
@@ -199,14 +211,19 @@ async def greeting(session: AgentSession) -> None:
     await session.say(0.5, text="Hello!")
 
 
-async def terminal(folder: Path, sid: str) -> CallRecord:
-    """The record, once it is closed in the store."""
+async def closed(folder: Path, sid: str) -> CallRecord | None:
+    """The record, where it is closed in the store."""
     database = Database(f"sqlite:///{folder}/calls.db")
-    deadline = time.monotonic() + CLOSED_S
     try:
-        while (record := await Calls(database).get(sid)) is None or not record.status.terminal:
-            assert time.monotonic() < deadline, f"{sid} is open: {record and record.public()}"
-            await asyncio.sleep(0.05)
+        record = await Calls(database).get(sid)
     finally:
         await database.close()
+    return record if record is not None and record.status.terminal else None
+
+
+async def terminal(folder: Path, sid: str, deadline: float) -> CallRecord:
+    """The record, once it is closed in the store."""
+    while (record := await closed(folder, sid)) is None:
+        assert time.monotonic() < deadline, f"{sid} is open"
+        await asyncio.sleep(0.05)
     return record
