@@ -277,6 +277,7 @@ class House:
             transfers=self.routing.transfers,
             takeover=self._takeover,
             router=self.routing.router,
+            first_line=lambda: self.settings.outbound.first_line,
         )
 
     def _operations(self, desk: Desk) -> Operations:

@@ -100,7 +100,7 @@ class Operations:
                 waiting=parts.writer,
                 mailbox=self.commands,
                 carrier=parts.rest,
-                alive=self._alive,
+                alive=self.alive,
                 streams=parts.streams,
             )
         )
@@ -118,7 +118,7 @@ class Operations:
         self.tracing = tracing_of(settings.tracing, parts.instance)
         self.api = self._api()
         self.chores = self._chores()
-        self.questions = Questions(parts.instance, self.commands, look=self.take_commands, alive=self._alive)
+        self.questions = Questions(parts.instance, self.commands, look=self.take_commands, alive=self.alive)
         self._others = False  # more instances are alive than this one
 
     async def prepare(self, settings: config.Settings) -> Callable[[], None]:
@@ -214,7 +214,8 @@ class Operations:
         except (StoreUnavailable, TimeoutError):
             log.warning("former_instance_not_told", call_id=call_id)
 
-    async def _alive(self, instance: str) -> bool:
+    async def alive(self, instance: str) -> bool:
+        """Whether an instance gives a sign of life. Raises StoreUnavailable."""
         return any(each.id == instance and each.alive for each in await self.instances.all())
 
     # ------------------------------------------------------------ housekeeping

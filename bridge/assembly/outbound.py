@@ -22,7 +22,7 @@ from bridge.store.suppression import Suppressions
 from bridge.web.access import Denied
 from bridge.web.api_campaigns import CampaignsApi
 from bridge.web.api_outbound import OutboundApi
-from bridge.web.machines import Machines
+from bridge.web.machines import MACHINE, Machines
 from bridge.web.problems import problem
 from bridge.web.reception import Desk
 from bridge.web.twilio import Hook
@@ -43,7 +43,8 @@ class OutboundWing:
         board = desk.switchboard
         self._operations = operations
         self._worker: OwnWorker | None = None
-        self._machines = Machines(board, calls, rest)
+        self._machines = Machines(board, calls, rest, operations.commands, desk.instance, operations.alive)
+        operations.control.verbs[MACHINE] = self._machines.obey
         self._lines = desk.lines
         self._policy = policy = policy_of(settings, desk.lines)
         self._defaults = defaults_of(settings)

@@ -13,7 +13,7 @@ from msgspec import Meta
 from bridge.outbound.numbers import region_of
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
-from bridge.outbound.wanted import MAX_MESSAGE, variables_of
+from bridge.outbound.wanted import MAX_MESSAGE, variables_of, voicemail
 from bridge.outbound.windows import Hours, Window
 from bridge.store.budget import Budget
 
@@ -90,6 +90,7 @@ def read_rules(body: Any, policy: Policy, defaults: Defaults) -> Rules:
         raise Refused("machine_detection is unknown", hint="One of off, detect, leave_message.")
     if detection == "leave_message" and not rules.voicemail_message:
         raise Refused("there is no message to leave", hint="Give voicemail_message.")
+    voicemail(rules.voicemail_message)
     if set(rules.retry_on or ()) - set(RETRIED):
         raise Refused("retry_on names no outcome", hint=f"Some of {', '.join(RETRIED)}.")
     for each in (rules.not_before, rules.not_after):

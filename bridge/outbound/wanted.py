@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bridge.carriers.twilio.rest import MAX_TWIML
+from bridge.carriers.twilio.webhooks import twiml
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 
@@ -22,8 +24,6 @@ _KNOWN: Final = frozenset(
     | {"max_duration_s", "not_before", "not_after"}
 )
 _DETECTION: Final = ("off", "detect", "leave_message")
-# What the bridge itself tells the agent cannot be told otherwise.
-_SYSTEM: Final = frozenset({"phone_number", "called_number", "call_id", "carrier_call_id", "direction"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def read(body: Any, policy: Policy, now: datetime) -> Wanted:
     detection = _text(body, "machine_detection") or policy.machine_detection
     if detection not in _DETECTION:
         raise Refused("machine_detection is unknown", hint=f"One of {', '.join(_DETECTION)}.")
-    message = _text(body, "voicemail_message", most=MAX_MESSAGE)
+    message = voicemail(_text(body, "voicemail_message", most=MAX_MESSAGE))
     if detection == "leave_message" and not message:
         raise Refused("there is no message to leave", hint='Give "voicemail_message".')
     longest = body.get("max_duration_s", policy.max_duration_s)
@@ -88,19 +88,33 @@ def read(body: Any, policy: Policy, now: datetime) -> Wanted:
 
 
 def variables_of(found: Any) -> dict[str, Scalar]:
-    """Variables for the agent: names, and texts, numbers or truth values. Raises Refused."""
+    """Variables for the agent: names, and texts, numbers or truth values. Raises Refused.
+
+    One that is named as what the bridge itself tells (``phone_number``, ``call_id``) may be among them: the bridge's own wins
+    where the agent is told.
+    """
     if not isinstance(found, dict) or len(found) > MAX_VARIABLES:
         raise Refused("variables are no table, or too many", hint=f"At most {MAX_VARIABLES} names with values.")
     for name, value in found.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Refused("a variable's name cannot be", hint="Letters, digits and _, up to 64.")
-        if name in _SYSTEM:
-            raise Refused(f"the variable {name} is the bridge's own", hint="Choose another name.")
         if not isinstance(value, Scalar) or (isinstance(value, str) and len(value) > MAX_VALUE):
             raise Refused(
                 f"the variable {name} cannot be", hint=f"A text of at most {MAX_VALUE} characters, a number, or true."
             )
     return dict(found)
+
+
+def voicemail(message: str) -> str:
+    """A message that can be left whole: with every & written as &amp; it still fits into one request. Raises Refused."""
+    most = MAX_TWIML - len(str(twiml.voicemail("a"))) + 1
+    written = len(str(twiml.voicemail(message))) - len(str(twiml.voicemail("a"))) + 1
+    if message and written > most:
+        raise Refused(
+            "voicemail_message is too long for the carrier",
+            hint=f"At most {most} characters, where & counts for five, and < and > for four.",
+        )
+    return message
 
 
 def moment(text: str) -> datetime:

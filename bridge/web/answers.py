@@ -39,9 +39,9 @@ class Answers:
         base = f"{self.public_url.rstrip('/')}{AFTER_PATH}?n={counter}{'&dial=1' if dialled else ''}"
         return twiml.with_retries(base, connect_ms=1000, read_ms=5000, total_ms=15000, retries=5, policy="all")
 
-    def stream(self, grant: str, counter: int) -> Twiml:
-        """Open a media stream."""
-        return twiml.connect_stream(self.stream_url, self.after_url(counter), {"grant": grant})
+    def stream(self, grant: str, counter: int, *, first: str = "") -> Twiml:
+        """Open a media stream; ``first`` is said before it."""
+        return twiml.say(first) + twiml.connect_stream(self.stream_url, self.after_url(counter), {"grant": grant})
 
     def fallback(self, line: Line | None, *, words: str, counter: int) -> Twiml:
         """The line's fallback; ``words`` where it has none to say."""

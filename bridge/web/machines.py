@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -12,10 +13,14 @@ from bridge.call import events as e
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import MachineResult, twiml
 from bridge.errors import CarrierFailure, Reason
+from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
+from bridge.store.commands import Command
 from bridge.web.call_store import CallStore
+from bridge.web.transfers import transferring
 
 LEAVE: Final = "leave_message"
+MACHINE: Final = "machine"  # the verb by which the instance that has the call is told
 
 log = structlog.get_logger("bridge.machines")
 
@@ -32,50 +37,82 @@ class Redirect(Protocol):
         ...
 
 
+class Mailbox(Protocol):
+    """``store.commands.Commands``."""
+
+    async def put(self, command: Command, *, instance: str) -> None:
+        """Raises StoreUnavailable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """The callback of answering-machine detection."""
+    """The callback of answering-machine detection. ``alive``: whether an instance gives a sign of life."""
 
     switchboard: Switchboard
     calls: CallStore
     carrier: Redirect
+    mailbox: Mailbox
+    instance: str
+    alive: Callable[[str], Awaitable[bool]]
 
     async def told(self, found: object) -> None:
-        """A person: nothing changes. A machine: the agent goes, and a message is left where one was asked for."""
+        """A person: nothing changes. A machine: the agent goes, and a message is left where one was asked for. Raises
+        StoreUnavailable: then the carrier asks again.
+        """
         if not isinstance(found, MachineResult):
             return
         session = self.switchboard.find(found.call_sid)
         if session is not None:
-            record = session.record
-            _note(record, found)
-            if found.machine:
-                reason = verdict(record, found)
-                then = "message" if reason is Reason.MESSAGE_LEFT else "hangup"
-                session.handle(e.EndRequested(reason, then=then))
+            _judge(session, found)
             return
-        await self._elsewhere(found)
+        record = await self.calls.get(found.call_sid)
+        if record is None or record.status.terminal or record.instance == self.instance:
+            return  # unknown, or over: what we have no session of is over here, whatever the store knows by now
+        if record.instance and await self.alive(record.instance):
+            await self.mailbox.put(Command(record.call_id, MACHINE, asdict(found)), instance=record.instance)
+        else:
+            await self._alone(found)
 
-    async def _elsewhere(self, found: MachineResult) -> None:
-        """Another instance has the call: the carrier takes the line from it, and the outcome is set in the store."""
+    async def obey(self, session: CallSession, args: Mapping[str, Any]) -> None:
+        """Another instance was told who picked up this call of ours."""
+        _judge(session, MachineResult(**args))
+
+    async def _alone(self, found: MachineResult) -> None:
+        """No process has the call: what the carrier agrees to is the outcome."""
         record = await self.calls.change(found.call_sid, lambda record: _note(record, found))
-        if record is None or not found.machine or record.status.terminal:
+        if record is None or not found.machine or record.status.terminal or transferring(record):
             return
         reason = verdict(record, found)
-        await self.calls.change(found.call_sid, lambda record: record.finish(reason, datetime.now(UTC)))
         try:
             if reason is Reason.MESSAGE_LEFT:
-                words = twiml.say(str(record.detail.get("voicemail_message", "")))
-                await self.carrier.redirect(found.call_sid, twiml=str(words + twiml.hangup()))
+                await self.carrier.redirect(found.call_sid, twiml=message(record))
             else:
                 await self.carrier.end(found.call_sid)
         except CarrierFailure as error:
             log.warning("machine_not_told", call_id=record.call_id, code=error.code)
+            return
+        await self.calls.change(found.call_sid, lambda record: record.finish(reason, datetime.now(UTC)))
+
+
+def _judge(session: CallSession, found: MachineResult) -> None:
+    record = session.record
+    _note(record, found)
+    if found.machine:
+        reason = verdict(record, found)
+        then = "message" if reason is Reason.MESSAGE_LEFT else "hangup"
+        session.handle(e.EndRequested(reason, then=then))
 
 
 def verdict(record: CallRecord, found: MachineResult) -> Reason:
     """What becomes of a call that a machine has taken."""
     wanted = record.detail.get("machine_detection") == LEAVE and record.detail.get("voicemail_message")
     return Reason.MESSAGE_LEFT if wanted and found.ready_for_message else Reason.MACHINE_HANGUP
+
+
+def message(record: CallRecord) -> str:
+    """What is left on a machine. It fits into a request: ``outbound.wanted`` has seen to it."""
+    return str(twiml.voicemail(str(record.detail.get("voicemail_message", ""))))
 
 
 def _note(record: CallRecord, found: MachineResult) -> None:

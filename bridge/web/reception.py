@@ -23,6 +23,7 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
+from bridge.web.machines import message
 from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
@@ -55,6 +56,7 @@ class Desk:
     saved: Callable[[CallRecord], None]
     transfers: Mapping[str, Place]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
+    first_line: Callable[[], str] = str  # what is said first to whom we call, where the store cannot tell
     router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
@@ -117,7 +119,7 @@ class Reception:
             return self._turn_away(record, line, decision)
         decision.tell(record)
         token = desk.grants.token()
-        text = str(desk.answers.stream(token, 1))
+        text = str(desk.answers.stream(token, 1, first=str(record.detail.get("first_line", ""))))
         away = False
         try:
             grant = desk.grants.prepared(token, account_id=desk.account_sid)
@@ -155,7 +157,9 @@ class Reception:
         try:
             record = await self._patience.wait(self._desk.calls.get(call_id), STORE_S)
         except StoreUnavailable:  # the address is signed; what the dialler asked for is merged when the store is back
-            return self._record(request, line, call_id)
+            record = self._record(request, line, call_id)
+            record.detail["first_line"] = self._desk.first_line()
+            return record
         if record is None or (record.from_number, record.to_number) != (request.caller, request.called):
             return None
         if record.carrier_call_id not in (None, request.call_sid):
@@ -346,7 +350,7 @@ class Reception:
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
         if then == "message":  # an answering machine has the line: its beep was heard
-            return str(twiml.say(str(record.detail.get("voicemail_message", ""))) + twiml.hangup())
+            return message(record)
         return str(twiml.hangup())
 
     def _hang_up(self, record: CallRecord) -> str:

@@ -19,7 +19,8 @@ from tests.standins.xuna import Xuna
 from tests.support.house import API_KEY, PUBLIC, configuration, running
 
 THEM, US = "+12125550123", "+15550100"
-OUTBOUND = '[outbound]\nallowed_prefixes = ["+1"]\ncalls_per_second = 100\n'
+FIRST = "This is an automatic call of the clinic's."
+OUTBOUND = f'[outbound]\nallowed_prefixes = ["+1"]\ncalls_per_second = 100\nfirst_line = "{FIRST}"\n'
 
 
 @dataclass
@@ -75,7 +76,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def test_a_placed_call_reaches_the_person_and_the_agent(world: World) -> None:
     """The person answers, hears the agent, and the agent knows whom it speaks to and what the request said."""
-    call_id = await world.place(variables={"name": "Ada"}, first_message="Hello Ada!")
+    call_id = await world.place(variables={"name": "Ada", "call_id": "mine"}, first_message="Hello Ada!")
     session = await world.xuna.session()
     call = await world.dialled()
     await call.streaming()
@@ -89,6 +90,17 @@ async def test_a_placed_call_reaches_the_person_and_the_agent(world: World) -> N
     record = await world.record(call_id)
     assert (record.status, record.outcome) == ("completed", "agent_hangup")
     assert record.carrier_call_id == call.sid
+
+
+async def test_who_calls_is_said_before_the_agent_speaks(world: World) -> None:
+    """By the carrier, before there is a stream: no prompt can talk the agent out of it."""
+    call_id = await world.place()
+    session = await world.xuna.session()
+    call = await world.dialled()
+    await call.streaming()
+    assert call.said == [FIRST]
+    await session.close(1000)
+    await world.record(call_id)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,7 @@ async def test_the_same_key_is_one_call(world: World) -> None:
         {"agent": "nobody"},
         {"machine_detection": "leave_message"},
         {"not_before": "tomorrow"},
-        {"variables": {"call_id": "mine"}},
+        {"variables": {"a name": "mine"}},
         {"colour": "red"},
     ],
 )
@@ -190,7 +202,7 @@ async def test_a_call_lasts_no_longer_than_asked(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "reason", "said"),
-    [("leave_message", "message_left", ["Please call us back."]), ("detect", "machine_hangup", [])],
+    [("leave_message", "message_left", [FIRST, "Please call us back."]), ("detect", "machine_hangup", [FIRST])],
 )
 async def test_a_machine_gets_the_message_or_nothing(world: World, mode: str, reason: str, said: list[str]) -> None:
     """After the beep the message is left and the agent is gone; without one the line is hung up."""
@@ -203,7 +215,7 @@ async def test_a_machine_gets_the_message_or_nothing(world: World, mode: str, re
     assert (record.status, record.outcome) == ("completed", reason)
     assert call.said == said
     assert [each["answered_by"] for each in record.events if each["type"] == "answered_by"] == [
-        "machine_end_beep" if said else "machine_start"
+        "machine_end_beep" if mode == "leave_message" else "machine_start"
     ]
 
 
@@ -319,7 +331,7 @@ async def test_a_detection_that_comes_late_or_never_changes_nothing(world: World
         assert exchange.status in {200, 204}
         record = await world.record(call_id)
     assert record.outcome == "caller_hangup"
-    assert call.said == []
+    assert call.said == [FIRST]
 
 
 def _soon(seconds: int) -> str:

@@ -43,7 +43,7 @@ def test_no_rules_are_rules() -> None:
         {"agent": "nobody"},
         {"agent": 7},
         {"from": ["+12125550999"]},
-        {"variables": {"call_id": "mine"}},
+        {"voicemail_message": "&" * 1000},
         {"variables": {"1st": "x"}},
         {"first_message": "x" * 2001},
         {"machine_detection": "maybe"},

@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.call.plan import Line
+from bridge.carriers.twilio.rest import MAX_TWIML
+from bridge.carriers.twilio.webhooks import twiml
 from bridge.outbound.numbers import Destinations
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
-from bridge.outbound.wanted import read
+from bridge.outbound.wanted import MAX_MESSAGE, read
 from bridge.store.budget import Budget
 
 US, THEM = "+12125550100", "+12125550123"
@@ -66,7 +69,6 @@ def test_what_is_left_out_is_as_the_line_has_it() -> None:
         {"max_duration_s": True},
         {"variables": {"bad name": 1}},
         {"variables": {"x": None}},
-        {"variables": {"direction": "inbound"}},
         {"variables": {str(n): n for n in range(101)}},
         {"agent": "nobody"},
         {"from": THEM},
@@ -90,3 +92,23 @@ def test_nobody_calls_themselves() -> None:
     assert read({"to": THEM, "from": US}, policy, NOW).from_ == US
     with pytest.raises(Refused):
         read({"to": US, "from": US}, policy, NOW)
+
+
+@pytest.mark.parametrize(("sign", "written"), [("&", 5), ("<", 4), (">", 4), ("a", 1)])
+def test_a_message_is_left_whole_or_refused(sign: str, written: int) -> None:
+    """What counts is how it is written to the carrier, for whom one request has only so much room."""
+    body = {"to": THEM, "machine_detection": "leave_message"}
+    room = MAX_TWIML - len(str(twiml.voicemail("a"))) + 1
+    most = min(room // written, MAX_MESSAGE)
+    message = read({**body, "voicemail_message": sign * most}, POLICY, NOW).voicemail_message
+    text = str(twiml.voicemail(message))
+    assert len(text) <= MAX_TWIML
+    assert ET.fromstring(text).findtext("Say") == sign * most
+    with pytest.raises(Refused) as refused:
+        read({**body, "voicemail_message": sign * (most + 1)}, POLICY, NOW)
+    assert (refused.value.status, "characters" in refused.value.hint) == (422, True)
+
+
+def test_a_variable_may_be_named_as_one_of_the_bridge_s() -> None:
+    """It is taken: whoever tells the agent lets the bridge's own win."""
+    assert read({"to": THEM, "variables": {"direction": "inbound"}}, POLICY, NOW).variables == {"direction": "inbound"}

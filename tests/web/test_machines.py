@@ -1,11 +1,13 @@
 """Who picked up."""
 
+import msgspec
 import pytest
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.carriers.twilio.webhooks import MachineResult
 from bridge.errors import CarrierFailure, Reason
-from bridge.web.machines import Machines, verdict
+from bridge.store.commands import Command
+from bridge.web.machines import MACHINE, Machines, verdict
 from tests.web.desk import CALL, Office, kept
 
 WORDS = {"machine_detection": "leave_message", "voicemail_message": "Call us <back>."}
@@ -27,7 +29,25 @@ class Carrier:
 
     async def end(self, call_id: str) -> None:
         """Hung up."""
+        if self.fails:
+            raise CarrierFailure("no")
         self.ended.append(call_id)
+
+
+class Post:
+    """The mailboxes of instances, and which of them live."""
+
+    def __init__(self, alive: set[str]) -> None:
+        self.put_in: list[tuple[str, Command]] = []
+        self._alive = alive
+
+    async def put(self, command: Command, *, instance: str) -> None:
+        """Keep it."""
+        self.put_in.append((instance, command))
+
+    async def alive(self, instance: str) -> bool:
+        """Whether it gives a sign of life."""
+        return instance in self._alive
 
 
 def found(by: str) -> MachineResult:
@@ -35,9 +55,10 @@ def found(by: str) -> MachineResult:
     return MachineResult(call_sid=CALL, answered_by=by, duration_ms=2500)
 
 
-def machines(office: Office, carrier: Carrier) -> Machines:
-    """The callback."""
-    return Machines(office.board, office.store, carrier)
+def machines(office: Office, carrier: Carrier, post: Post | None = None) -> Machines:
+    """The callback, on the instance called one."""
+    post = post or Post(set())
+    return Machines(office.board, office.store, carrier, post, "one", post.alive)
 
 
 async def test_a_person_is_noted_and_left_alone() -> None:
@@ -77,13 +98,28 @@ async def test_a_machine_ends_the_agents_part(by: str, detail: dict[str, str], r
 
 def placed(office: Office, **more: object) -> CallRecord:
     """A call of another instance."""
-    record = kept(direction=Direction.OUTBOUND, status=Status.IN_PROGRESS, instance="two", **more)
+    record = kept(direction=Direction.OUTBOUND, status=Status.IN_PROGRESS, **{"instance": "two", **more})
     office.store.keep(record)
     return record
 
 
-async def test_a_call_of_another_instance_is_ended_at_the_carrier() -> None:
-    """With its outcome in the store, which is there before the line is cut."""
+@pytest.mark.parametrize("by", ["fax", "human", "machine_end_beep"])
+async def test_the_instance_that_has_the_call_is_told(by: str) -> None:
+    """It ends its own part as if the carrier had asked it: neither the record nor the line is touched from here."""
+    async with Office() as office, Office() as theirs:
+        record, carrier, post = placed(office, detail=dict(WORDS)), Carrier(), Post(alive={"two"})
+        await machines(office, carrier, post).told(found(by))
+        assert (record.outcome, carrier.redirected, carrier.ended) == (None, [], [])
+        ((instance, command),) = post.put_in
+        assert (instance, command.call_id, command.verb) == ("two", record.call_id, MACHINE)
+        session, _ = await theirs.connected()
+        await machines(theirs, carrier).obey(session, msgspec.json.decode(msgspec.json.encode(command.args)))
+        assert session.record.detail["answered_by"] == by
+        assert (session.record.outcome is None) == (by == "human")
+
+
+async def test_a_call_that_no_process_has_is_ended_at_the_carrier() -> None:
+    """What picked up is in its record, and the outcome once the carrier has agreed."""
     async with Office() as office:
         record, carrier = placed(office), Carrier()
         await machines(office, carrier).told(found("fax"))
@@ -92,15 +128,44 @@ async def test_a_call_of_another_instance_is_ended_at_the_carrier() -> None:
         assert record.detail["answered_by"] == "fax"
 
 
-async def test_a_message_is_left_for_another_instances_call_too() -> None:
-    """By other TwiML, with the words escaped; a carrier that refuses does not fail the callback."""
+async def test_a_message_is_left_for_a_call_that_no_process_has() -> None:
+    """By other TwiML, with the words escaped."""
     async with Office() as office:
         record, carrier = placed(office, detail=dict(WORDS)), Carrier()
-        carrier.fails = True
         await machines(office, carrier).told(found("machine_end_silence"))
         assert record.outcome is Reason.MESSAGE_LEFT
         assert "Call us &lt;back&gt;." in carrier.redirected[0]
         assert carrier.ended == []
+
+
+@pytest.mark.parametrize("by", ["fax", "machine_end_beep"])
+async def test_what_the_carrier_refuses_is_no_outcome(by: str) -> None:
+    """The call goes on as far as anybody knows; the callback does not fail for it, and what picked up is kept."""
+    async with Office() as office:
+        record, carrier = placed(office, detail=dict(WORDS)), Carrier()
+        carrier.fails = True
+        await machines(office, carrier).told(found(by))
+        assert record.outcome is None
+        assert record.status is Status.IN_PROGRESS
+        assert record.detail["answered_by"] == by
+
+
+async def test_a_person_who_has_the_call_by_now_keeps_it() -> None:
+    """A machine that is detected after the transfer hangs up on nobody."""
+    async with Office() as office:
+        record, carrier = placed(office, detail={**WORDS, "then": "transfer"}), Carrier()
+        await machines(office, carrier).told(found("machine_start"))
+        assert record.outcome is None
+        assert (carrier.redirected, carrier.ended) == ([], [])
+
+
+async def test_told_twice_is_told_once() -> None:
+    """The message is being spoken, and the store does not know yet that the agent's part is over: nothing cuts it off."""
+    async with Office() as office:
+        record, carrier = placed(office, instance="one", detail=dict(WORDS)), Carrier()
+        await machines(office, carrier).told(found("machine_end_beep"))
+        assert record.outcome is None
+        assert (carrier.redirected, carrier.ended) == ([], [])
 
 
 async def test_nothing_is_done_to_an_ended_or_unknown_call_or_to_a_person() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,21 @@ def status(word: str, call: str = CALL, **more: Any) -> StatusUpdate:
 
 
 # ------------------------------------------------------------ a new call
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_whom_we_call_hears_first_who_calls(office: Office, away: bool) -> None:
+    """What the dialler asked for; the house's own words where the store cannot tell. Nobody who calls us hears it."""
+    office.reception._desk = replace(office.reception._desk, first_line=lambda: "The house <calls>.")
+    office.store.keep(
+        kept(direction=Direction.OUTBOUND, from_number=OURS, to_number=PERSON, detail={"first_line": "Dr. Ada calls."})
+    )
+    office.store.away = away
+    ours = voice(caller=OURS, called=PERSON, direction=Direction.OUTBOUND, call_status="in-progress")
+    text = await office.reception.voice(ours, "call_kept")
+    said = "<Say>The house &lt;calls&gt;.</Say>" if away else "<Say>Dr. Ada calls.</Say>"
+    assert f"<Response>{said}<Connect" in text
+    assert "<Say>" not in await office.reception.voice(voice(OTHER))
 
 
 async def test_a_call_is_answered_with_a_stream_and_a_grant_that_admits_once(office: Office) -> None:
