@@ -101,12 +101,12 @@ class CampaignsApi:
     # ------------------------------------------------------------ looking at it
 
     async def _list(self, request: Request, who: str) -> Response:
-        return JSONResponse({"campaigns": [_public(each) for each in await self.store.all()]})
+        return JSONResponse({"campaigns": [public(each) for each in await self.store.all()]})
 
     async def _status(self, request: Request, who: str) -> Response:
         campaign = await self._found(request)
         return JSONResponse(
-            {**_public(campaign), "rules": campaign.rules, **await self.store.tally(campaign.campaign_id)}
+            {**public(campaign), "rules": campaign.rules, **await self.store.tally(campaign.campaign_id)}
         )
 
     async def _results(self, request: Request, who: str) -> Response:
@@ -218,7 +218,8 @@ async def _raw(request: Request) -> bytes:
         raise Refused("the list is too large", status=413, hint="Make it several.") from None
 
 
-def _public(campaign: Campaign) -> dict[str, Any]:
+def public(campaign: Campaign) -> dict[str, Any]:
+    """What is told of a campaign wherever it is told of, without its people."""
     return {
         "campaign_id": campaign.campaign_id,
         "name": campaign.name,

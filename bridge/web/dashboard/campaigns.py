@@ -11,10 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bridge.call.record import iso
 from bridge.store.campaigns import Campaign, CampaignStore
 from bridge.web.access import Visitor
-from bridge.web.api_campaigns import CAMPAIGN_ID, MOVES
+from bridge.web.api_campaigns import CAMPAIGN_ID, MOVES, public
 from bridge.web.dashboard.calls import kept
 from bridge.web.dashboard.guard import Guard
 from bridge.web.problems import problem
@@ -84,11 +83,7 @@ def _shown(campaign: Campaign, tally: Mapping[str, Mapping[str, int]]) -> dict[s
     states = tally["states"]
     calling = states.get("calling", 0)
     return {
-        "campaign_id": campaign.campaign_id,
-        "name": campaign.name,
-        "state": campaign.state,
-        "why": campaign.why,
-        "created_at": iso(campaign.created_at),
+        **public(campaign),
         "people": sum(states.values()),
         "ended": sum(states.get(each, 0) for each in ENDED),
         "calling": calling,
