@@ -101,6 +101,7 @@ async def clinic(args: argparse.Namespace) -> int:
             "TWILIO_API_URL": "http://127.0.0.1:9",
             "KURA_API_KEY": server.api_key,
             "KURA_URL": server.base_url,
+            "CLINIC_NUMBER": PhoneOptions().to_number,
             "CLINIC_TOOLS_KEY": secrets.token_urlsafe(18),
             "CLINIC_SECRET": secret,
             "CALENDAR_URL": calendar,
