@@ -376,11 +376,15 @@ class House:
         for listener in server.servers:
             for each in listener.sockets:
                 self.port = each.getsockname()[1]
-        gc.collect()
+        if (
+            gc.isenabled()
+        ):  # ``callbridge serve`` has it off until now: what garbage its start leaves is not worth a look
+            gc.collect()
         # A call leaves no cycles. Looks at what is young are short so, and one at everything, which hundreds of calls
         # would hear, comes once in tens of thousands of calls.
         gc.set_threshold(10_000, 5, 1000)
         gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
+        gc.enable()
         self.started.set()
         log.info("serving", host=self.host, port=self.port, instance=self.instance)
 

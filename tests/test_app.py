@@ -1,6 +1,9 @@
 """The composition root: a house opens, answers, and is taken apart again."""
 
 import asyncio
+import gc
+import subprocess
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -32,3 +35,22 @@ async def test_two_houses_of_one_process_are_two_instances(tmp_path: Path) -> No
     ):
         assert one.instance != two.instance
         assert one.port != two.port
+
+
+async def test_a_house_that_serves_collects_garbage(tmp_path: Path) -> None:
+    """Though whoever started it had that off: a call may leave cycles after all."""
+    gc.disable()
+    try:
+        async with running(tmp_path, configuration(tmp_path, AGENT)):
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def test_what_few_deployments_have_is_not_loaded_by_all() -> None:
+    """A caller may be waiting for a process that starts: it loads no demo agent, and no web server for one."""
+    program = "import sys, bridge.app, bridge.cli.serve; print({'bridge.agents.demo.server', 'aiohttp.web'} & sys.modules.keys())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.strip() == "set()"

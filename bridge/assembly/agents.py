@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge import settings as config
-from bridge.agents.demo.server import DemoServer
 from bridge.agents.kura.api import KuraAgent
 from bridge.agents.xuna.api import XunaAgent
 from bridge.call.plan import AgentRules
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
+
+if TYPE_CHECKING:
+    from bridge.agents.demo.server import DemoServer
 
 LOOK_S: Final = 5.0  # between looks whether a former agent is still talked to
 
@@ -41,6 +43,8 @@ class Fleet:
     async def prepare(self, settings: config.Settings) -> Callable[[], None]:
         """What changes, made ready."""
         if self._demo is None and any(isinstance(each, config.DemoAgent) for each in settings.agents.values()):
+            from bridge.agents.demo.server import DemoServer  # a server of its own, which few deployments have
+
             self._demo = await self._stack.enter_async_context(DemoServer(hears=True))
         made: dict[str, Agent] = {}
         for name, each in settings.agents.items():
