@@ -18,6 +18,7 @@ import queue
 import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, Final, Literal, Protocol, TextIO
 
@@ -135,9 +136,9 @@ def _standard_output() -> Stream:
 class RateLimit:
     """Warnings and errors of one kind from one source, so often and no more; the next one tells how many were kept back."""
 
-    def __init__(self) -> None:
-        self._each = Throttle(BURST, BURST_S)
-        self._kind = Throttle(5 * BURST, BURST_S)  # of all sources together: addresses are cheap
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._each = Throttle(BURST, BURST_S, clock=clock)
+        self._kind = Throttle(5 * BURST, BURST_S, clock=clock)  # of all sources together: addresses are cheap
         self._held: dict[str, int] = {}
 
     def __call__(self, logger: Any, method: str, event: Event) -> Event:
@@ -186,6 +187,7 @@ def configure(
     secrets: Iterable[Secret] = (),
     *,
     stream: Stream | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Logging:
     """Send every log line of this process through one pipeline to ``stream`` (standard output). Call ``close`` at the end."""
     stream = _standard_output() if stream is None else stream
@@ -193,7 +195,7 @@ def configure(
     sink, redactor = Sink(stream), Redactor(secrets)
     tail: list[Any] = [
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        RateLimit(),
+        RateLimit(clock),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redactor,
