@@ -74,7 +74,7 @@ fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 	printf '%s\n' carrier agent webhook twiml | xargs -P 2 -I{} $(BIN)/python -m tests.fuzz {} $(or $(SECONDS),60)
 
 kill9: setup # the process killed at fifty random moments of calls; the table is kept in docs/reliability.md
-	KILL9_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest -q -s -p no:xdist tests/end_to_end/test_killed.py -k random_moments
+	KILL9_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest -q -s -p no:xdist tests/end_to_end/test_killed.py -k "random_moments or child_is_killed"
 
 kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL
 	KILL_PEOPLE=200 KILL_TIMES=10 $(BIN)/python -m pytest -q -s tests/outbound/test_kill.py

@@ -26,6 +26,8 @@ from tests.support.house import ACCOUNT, PUBLIC, TOKEN, configuration
 from tests.support.instances import Instance, free_ports
 
 RESUMED_S = 6.0  # from the kill to the new agent's voice
+MEASURED = "KILL9_TIMES" in os.environ  # `make kill9`: speeds count there alone
+PATIENCE_S = RESUMED_S if MEASURED else 4 * RESUMED_S
 
 
 @pytest.fixture
@@ -73,7 +75,9 @@ def exists(pid: int) -> bool:
 
 
 async def test_the_child_is_killed(xuna: Xuna, carrier: Carrier, bridge: Instance, tmp_path: Path) -> None:
-    """The caller hears a bridging line and then an agent that knows what was said, within six seconds; the record is whole."""
+    """The caller hears a bridging line and then an agent that knows what was said, within six seconds; the record is whole.
+    (The seconds are held by ``make kill9``: a start takes longer on a machine that has other work.)
+    """
     call = await carrier.call()
     await call.streaming()
     session = await xuna.session()
@@ -81,24 +85,20 @@ async def test_the_child_is_killed(xuna: Xuna, carrier: Carrier, bridge: Instanc
     await call.hears(0.4)
     await session.user_transcript("I need an appointment.")
     await call.speak(sound.tone(0.5))
-    await asyncio.sleep(1.2)  # the writer rests up to a second between two accounts of a live call
+    await stored(tmp_path, call.sid, "I need an appointment.")
     (child,) = bridge.children()
     began = time.monotonic()
     os.kill(child, signal.SIGKILL)
-    await call.streaming(count=2, timeout=RESUMED_S)
-    second = await xuna.session(timeout=RESUMED_S)
+    await call.streaming(count=2, timeout=PATIENCE_S)
+    second = await xuna.session(timeout=PATIENCE_S)
     await second.say(0.5, text="Where were we?")
-    await call.hears(0.4, timeout=RESUMED_S)
-    assert time.monotonic() - began < RESUMED_S
+    await call.hears(0.4, timeout=PATIENCE_S)
+    assert time.monotonic() - began < PATIENCE_S
     assert "I need an appointment." in second.variables["previous_transcript"]
     assert second.overrides["agent"]["first_message"]
     await second.close(1000)
     assert await call.ended() == "completed"
-    database = Database(f"sqlite:///{tmp_path}/calls.db")
-    async with asyncio.timeout(10):
-        while (record := await Calls(database).get(call.sid)) is None or not record.status.terminal:
-            await asyncio.sleep(0.1)
-    await database.close()
+    record = await terminal(tmp_path, call.sid, time.monotonic() + CLOSED_S)
     assert (str(record.outcome), record.resumes) == ("agent_hangup", 1)
 
 
@@ -154,6 +154,7 @@ async def talks_again(call: PhoneCall, xuna: Xuna, killed: float) -> float:
     return time.monotonic() - killed
 
 
+@pytest.mark.timeout(90 + 30 * TIMES)
 async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_stays_open(
     xuna: Xuna, carrier: Carrier, bridge: Instance, tmp_path: Path
 ) -> None:
@@ -168,7 +169,6 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
     )  # for webhooks whose process dies in mid-answer; operators name another house
     xuna.on_session = greeting
     slowest = 0.0
-    measured = "KILL9_TIMES" in os.environ
     over: list[PhoneCall] = []
     records: list[CallRecord] = []
     for number in range(TIMES):
@@ -184,7 +184,7 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
         slowest = max(slowest, *took)
         for call in calls:
             await call.hang_up()
-            if measured:
+            if MEASURED:
                 over.append(call)
             else:
                 records.append(await terminal(tmp_path, call.sid, time.monotonic() + CLOSED_S))
@@ -196,7 +196,7 @@ async def test_r08_killed_at_random_moments_every_call_goes_on_and_no_record_sta
     assert all(record.outcome is not None for record in records)
     reasons = dict(Counter(str(record.outcome) for record in records))
     tell(f"{len(records)} records, all closed: {reasons}; the slowest {slowest:.1f} s; seed {seed}")
-    if measured:  # a speed, and so not for every run of the tests
+    if MEASURED:  # a speed, and so not for every run of the tests
         assert slowest <= RESUMED_S
 
 
@@ -211,13 +211,25 @@ async def greeting(session: AgentSession) -> None:
     await session.say(0.5, text="Hello!")
 
 
-async def closed(folder: Path, sid: str) -> CallRecord | None:
-    """The record, where it is closed in the store."""
+async def found(folder: Path, sid: str) -> CallRecord | None:
+    """The record, as the store has it."""
     database = Database(f"sqlite:///{folder}/calls.db")
     try:
-        record = await Calls(database).get(sid)
+        return await Calls(database).get(sid)
     finally:
         await database.close()
+
+
+async def stored(folder: Path, sid: str, text: str) -> None:
+    """Until the store knows of these words: the writer rests up to a second between two accounts of a live call."""
+    async with asyncio.timeout(CLOSED_S):
+        while (record := await found(folder, sid)) is None or text not in [turn.text for turn in record.turns]:
+            await asyncio.sleep(0.05)
+
+
+async def closed(folder: Path, sid: str) -> CallRecord | None:
+    """The record, where it is closed in the store."""
+    record = await found(folder, sid)
     return record if record is not None and record.status.terminal else None
 
 
