@@ -31,6 +31,7 @@ from bridge.audio.level import level
 from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
+from bridge.call.handover import transferring
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.carriers.twilio.stream import TwilioStream
@@ -51,7 +52,6 @@ from bridge.web.problems import bridge_problem, http_problem
 from bridge.web.reception import Desk, Reception
 from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
-from bridge.web.transfers import transferring
 from bridge.web.twilio import TwilioRoutes
 
 HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then

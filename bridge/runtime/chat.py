@@ -65,6 +65,11 @@ class TextSession:
         return self._over
 
     @property
+    def leaving(self) -> bool:
+        """A text is answered or not: nothing is left to be heard."""
+        return self._over
+
+    @property
     def now(self) -> float:
         """Seconds since it began."""
         return asyncio.get_running_loop().time() - self._began

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from bridge.call.handover import parting, transferring
 from bridge.call.record import CallRecord, Status
 from bridge.errors import CarrierFailure, Reason
 
@@ -210,6 +211,8 @@ def _verdict(record: CallRecord, facts: Facts | None, now: datetime) -> tuple[Re
     if facts is None or facts.status is None or not facts.status.terminal:
         return Reason.UNRECONCILED, Status.FAILED, now
     ended = facts.ended_at or now
+    if transferring(record):
+        return parting(record), facts.status, ended
     if record.started_at is not None:
         return Reason.PROCESS_LOST, facts.status, max(ended, record.started_at)
     if facts.status is Status.COMPLETED:

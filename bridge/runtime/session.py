@@ -99,6 +99,11 @@ class CallSession:
         """How loud caller and agent are: mean amplitude, 0 to 32124. The caller's loudest since this was last asked."""
         return self.machine.call.levels(self.now)
 
+    @property
+    def leaving(self) -> bool:
+        """It is decided how the call ends, or whom it goes to; what is queued is still heard."""
+        return self.machine.call.leaving is not None
+
     async def run(self) -> None:
         """The whole life of the call: returns when both legs are closed and the agent's session is given back."""
         async with asyncio.TaskGroup() as group:

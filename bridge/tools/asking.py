@@ -35,6 +35,11 @@ class LiveCall(Protocol):
         """Seconds since the offer."""
         ...
 
+    @property
+    def leaving(self) -> bool:
+        """It is decided how the call ends, or whom it goes to."""
+        ...
+
     def handle(self, event: e.Event) -> None:
         """Something happened."""
         ...

@@ -113,6 +113,8 @@ class BuiltIns:
         if live.record.carrier_call_id is None:
             _note(live, "transfer_denied", reason="not_possible")
             raise ToolProblem("This caller is on a softphone, which cannot be transferred.", kind="not_possible")
+        if live.leaving:
+            raise ToolProblem("The call is ending, or being transferred, already.", kind="too_late")
         try:
             Usage.of(live).spend("transfers", self.allowance.transfers)
         except ToolProblem:

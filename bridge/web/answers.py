@@ -57,5 +57,5 @@ class Answers:
         return twiml.say(words) + twiml.fallback(text=line.fallback_say, number=line.fallback_dial, action_url=action)
 
     def whisper_url(self, call_id: str) -> str:
-        """What the person who takes a warm transfer hears first."""
-        return f"{self.public_url.rstrip('/')}{WHISPER_PATH}?call={call_id}"
+        """What the person who takes a warm transfer hears first; asked again where an instance is restarting just then."""
+        return twiml.with_retries(f"{self.public_url.rstrip('/')}{WHISPER_PATH}?call={call_id}", connect_ms=1000)

@@ -129,6 +129,8 @@ class CallControl:
             raise NotNow("The call has not been connected yet.")
         if session.record.carrier_call_id is None:  # nobody would dial, and nobody tell how it went
             raise NotNow("The call is not at a carrier, who alone can connect it with somebody.")
+        if session.leaving:  # the first decision stands
+            raise NotNow("The call is ending, or being transferred, already.")
         if self._ways.streams.held(session):  # the stream leads to the person, and not only when the hold ends
             await self._ways.streams.resume(session)
         session.handle(e.TransferRequested(str(args["to"]), Reason.TRANSFERRED))

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from bridge.call import events as e
+from bridge.call.handover import transferring
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import MachineResult, twiml
 from bridge.errors import CarrierFailure, Reason
@@ -17,7 +18,6 @@ from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.commands import Command
 from bridge.web.call_store import CallStore
-from bridge.web.transfers import transferring
 
 LEAVE: Final = "leave_message"
 MACHINE: Final = "machine"  # the verb by which the instance that has the call is told

@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from bridge.call import events as e
+from bridge.call.handover import transferring
 from bridge.call.plan import Line
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.call.routing import TurnedAway
@@ -28,7 +29,7 @@ from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
 from bridge.web.standing import move
-from bridge.web.transfers import Place, Transfers, reason_of, summary, transferring
+from bridge.web.transfers import Place, Transfers, summary
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3
@@ -87,7 +88,7 @@ class Reception:
     @property
     def unasked(self) -> bool:
         """The carrier has still to ask what follows a call that is over. (Where it never does, it has lost track.)"""
-        return any(call_sid not in self._hung_up for call_sid in self._ended)
+        return self.transfers.unasked or any(call_sid not in self._hung_up for call_sid in self._ended)
 
     # ------------------------------------------------------------ a new call
 
@@ -349,9 +350,8 @@ class Reception:
         self._hung_up.keep(record.carrier_call_id or "", True)
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
-        if then == "message":  # an answering machine has the line: its beep was heard
-            return message(record)
-        return str(twiml.hangup())
+        # A message: an answering machine has the line, and its beep was heard.
+        return message(record) if then == "message" else str(twiml.hangup())
 
     def _hang_up(self, record: CallRecord) -> str:
         self._hung_up.keep(record.carrier_call_id or "", True)
@@ -384,7 +384,7 @@ class Reception:
         moved = self.transfers.find(update.call_sid)
         if moved is not None:
             if end is not None:
-                self.transfers.close(moved, reason_of(moved))
+                await self.transfers.told_over(moved)
             return
         if end is not None:
             await self._settled(update.call_sid, STATUS_SETTLING_S)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 
+from bridge.call.handover import parting, transferring
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import StatusUpdate
 from bridge.errors import Reason
@@ -24,6 +25,9 @@ def move(record: CallRecord, update: StatusUpdate, now: datetime) -> None:
     if end is None:
         if update.status is not None:
             record.advance(update.status)
+        return
+    if transferring(record):
+        record.finish(parting(record), now, status=end.status)
         return
     # A call that had begun and that no process holds: the one that held it is gone.
     lost = record.started_at is not None and end.reason is Reason.CALLER_HANGUP

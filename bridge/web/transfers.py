@@ -5,6 +5,7 @@ The carrier dials with ``<Dial>``: when the caller hangs up, it stops the ringin
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from bridge.call.handover import DIALLED, parting, reason_of
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import AfterRequest, twiml
 from bridge.errors import Reason
@@ -22,6 +24,7 @@ MAX_TRANSFERS: Final = 3  # of one call, failed ones included
 MAX_KEPT: Final = 1000
 MAX_SUMMARY: Final = 400  # characters, half a minute
 TAKEN: Final = frozenset({"completed", "answered"})
+SETTLE_S: Final = 3.0  # the call is over: how the transfer went is told by another question, which may come after
 
 log = structlog.get_logger("bridge.transfers")
 
@@ -45,6 +48,14 @@ class Place(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A transfer that is not over."""
+
+    record: CallRecord
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass(slots=True)
 class Transfers:
     """What the reception knows of them. ``saved``: a record has changed."""
@@ -52,18 +63,26 @@ class Transfers:
     places: Mapping[str, Place]
     answers: Answers
     saved: Callable[[CallRecord], None]
-    _open: OrderedDict[str, CallRecord] = field(default_factory=OrderedDict)
+    settle_s: float = SETTLE_S
+    _open: OrderedDict[str, _Open] = field(default_factory=OrderedDict)
 
     def begun(self, record: CallRecord) -> None:
         """A session has let go of a call: the carrier is about to ask what follows."""
+        record.detail[DIALLED] = False
         if record.carrier_call_id:
-            self._open[record.carrier_call_id] = record
+            self._open[record.carrier_call_id] = _Open(record)
             while len(self._open) > MAX_KEPT:
                 self._open.popitem(last=False)
 
     def find(self, carrier_call_id: str) -> CallRecord | None:
         """A call that is being transferred from here."""
-        return self._open.get(carrier_call_id)
+        known = self._open.get(carrier_call_id)
+        return None if known is None else known.record
+
+    @property
+    def unasked(self) -> bool:
+        """The carrier has still to ask whom to dial."""
+        return any(not known.record.detail.get(DIALLED) for known in self._open.values())
 
     def dial(self, record: CallRecord, counter: int) -> str | None:
         """TwiML that connects the call; None where it cannot be: the place is gone, or it was transferred too often."""
@@ -72,7 +91,7 @@ class Transfers:
         if place is None or count > MAX_TRANSFERS:
             self._failed(record, "not_possible")
             return None
-        record.detail["transfers"] = count
+        record.detail |= {"transfers": count, DIALLED: True}
         whisper = self.answers.whisper_url(record.call_id) if place.mode == "warm" else None
         action = self.answers.after_url(counter, dialled=True)
         self.saved(record)
@@ -81,24 +100,41 @@ class Transfers:
 
     def over(self, record: CallRecord, request: AfterRequest) -> bool:
         """The dialled person has gone, or never came. True: the call is over; False: it goes back to the agent."""
-        if request.dial_status in TAKEN:
+        if request.dial_status in TAKEN and request.dial_bridged is not False:
             self.close(record, reason_of(record))
         elif request.over:
             self.close(record, Reason.CALLER_HANGUP)
         else:
-            self._failed(record, request.dial_status or "failed")
+            taken = request.dial_status in TAKEN  # picked up, and gone before they were connected
+            self._failed(record, "not_bridged" if taken else request.dial_status or "failed")
             return False
         return True
 
+    async def told_over(self, record: CallRecord) -> None:
+        """A status callback says that the call is over. It may come before the question that tells how the transfer went."""
+        known = self._open.get(record.carrier_call_id or "")
+        if known is None:
+            return
+        try:
+            async with asyncio.timeout(self.settle_s):
+                await known.over.wait()
+        except TimeoutError:
+            self.close(record, parting(record))
+
     def close(self, record: CallRecord, reason: Reason) -> None:
         """The end of a call that was transferred."""
-        self._open.pop(record.carrier_call_id or "", None)
+        self._forget(record)
         if record.finish(reason, datetime.now(UTC)):
             self.saved(record)
         log.info("transfer_over", call_id=record.call_id, reason=str(reason))
 
+    def _forget(self, record: CallRecord) -> None:
+        known = self._open.pop(record.carrier_call_id or "", None)
+        if known is not None:
+            known.over.set()
+
     def _failed(self, record: CallRecord, why: str) -> None:
-        self._open.pop(record.carrier_call_id or "", None)
+        self._forget(record)
         at = max(0, int((datetime.now(UTC) - record.created_at).total_seconds() * 1000))
         target = str(record.detail.get("target", ""))
         record.add_event("transfer_failed", at, to=target, why=why)
@@ -106,17 +142,6 @@ class Transfers:
         variables = record.detail.get("variables")
         record.detail["variables"] = {**(variables if isinstance(variables, dict) else {}), "transfer_failed": target}
         log.warning("transfer_failed", call_id=record.call_id, why=why)
-
-
-def transferring(record: CallRecord) -> bool:
-    """The agent has let go of the call, and it is not over."""
-    return not record.status.terminal and record.detail.get("then") == "transfer"
-
-
-def reason_of(record: CallRecord) -> Reason:
-    """Who transferred it: an operator or the agent."""
-    told = record.detail.get("transfer_reason")
-    return Reason.AGENT_TRANSFERRED if told == Reason.AGENT_TRANSFERRED else Reason.TRANSFERRED
 
 
 def summary(record: CallRecord) -> str:

@@ -67,7 +67,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_ends_the_call(tmp_path: Path
         await eventually(rings, "the person to be dialled")
         await call.hang_up()
         record = await cast.record(call)
-        assert record.outcome in (Reason.CALLER_HANGUP, Reason.AGENT_TRANSFERRED)
+        assert record.outcome is Reason.CALLER_HANGUP
         assert len(call.streams) == 1
         await cast.idle()
 
@@ -90,13 +90,13 @@ async def test_whoever_takes_a_warm_transfer_hears_what_it_is_about(tmp_path: Pa
         (dialled,) = call.dialled
         assert dialled.verb.get("timeout") == "20"
         url = dialled.verb.children[0].get("url")
-        assert url.endswith(f"/twilio/whisper?call={call_id}")
+        assert url.partition("#")[0].endswith(f"/twilio/whisper?call={call_id}")
         form = [*call.form()]
         exchange = await cast.carrier.hooks.ask("whisper", url, form)
         assert exchange.status == 200
         assert "Ada wants to move her appointment." in exchange.body
         cast.carrier.signing = "wrong"
-        refused = await cast.carrier.hooks.ask("whisper", url, form)
+        refused = await cast.carrier.hooks.ask("whisper", url.partition("#")[0], form)
         assert refused.status == 403
         cast.carrier.signing = "right"
         assert await call.ended() == "completed"

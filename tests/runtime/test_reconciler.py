@@ -151,6 +151,16 @@ async def test_a_call_of_a_dead_instance_ends_as_the_carrier_says(
     assert record.ended_at is not None
 
 
+@pytest.mark.parametrize(("dialled", "reason"), [(True, Reason.TRANSFERRED), (False, Reason.CALLER_HANGUP)])
+async def test_a_call_that_was_handed_over_was_not_lost(world: World, dialled: bool, reason: Reason) -> None:
+    """Its process was not there to be told of the end; the agent's part had been over before."""
+    record = world.put()
+    record.detail |= {"then": "transfer", "transfer_reason": "transferred", "dialled": dialled}
+    world.facts[SID] = OVER
+    await looks(world, world.reconciler(), 0, SURE_S)
+    assert (record.outcome, record.status) == (reason, Status.COMPLETED)
+
+
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [(None, Reason.UNRECONCILED), (Facts(None), Reason.UNRECONCILED), (Facts(Status.IN_PROGRESS), None)],

@@ -15,6 +15,7 @@ class Live:
     def __init__(self, number: int = 1, *, agent: str = "support", person: str = "+15550123456") -> None:
         self.facts: dict[str, Any] = {}
         self.now = 3.0
+        self.leaving = False
         self.events: list[e.Event] = []
         self.record = CallRecord(
             call_id=f"call_{number}",

@@ -67,6 +67,13 @@ async def test_transfers_of_one_call_are_limited(hands: Hands, live: Live) -> No
     assert len(live.events) == 1
 
 
+async def test_whoever_is_leaving_is_not_transferred(hands: Hands, live: Live) -> None:
+    """The first decision stands, and the agent is not told otherwise."""
+    live.leaving = True
+    assert (await run(built_ins(hands), live, "transfer_call", to="reception")).startswith("too_late")
+    assert live.events == []
+
+
 async def test_nobody_is_transferred_before_the_stream_is_there(hands: Hands, live: Live) -> None:
     """An agent that talks to itself while it rings is told so, and the transfer is not used up."""
     live.record.started_at = None

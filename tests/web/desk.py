@@ -205,7 +205,7 @@ class Office:
             rules={name: AgentRules() for name in self.agents},
             convert=Straight,
             level=lambda sound: 0.0,
-            prompts={},
+            prompts={"closing": bytes(8000)},
         )
         self.reception = Reception(
             Desk(

@@ -111,6 +111,26 @@ async def test_a_connected_call_is_transferred_and_one_that_rings_is_not(world: 
         assert other.office.closings[-1] == e.ClosePhone("transfer", "desk")
 
 
+async def test_a_call_that_ends_or_is_handed_over_already_is_not_transferred(world: World) -> None:
+    """The first decision stands, and whoever comes second is told so: while the last words are heard."""
+    session, _ = await world.office.connected()
+    session.handle(e.EndRequested(Reason.AGENT_HANGUP, prompt="closing", after_words=True))
+    assert not session.machine.over
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, TRANSFER, {"to": "desk"})
+    assert session.record.detail.get("target") is None
+
+
+async def test_a_call_that_was_handed_over_is_not_handed_over_again(world: World) -> None:
+    """It is with the carrier, who dials: two transfers at once are one."""
+    session, _ = await world.office.connected()
+    await world.control.order(CALL, TRANSFER, {"to": "desk"})
+    world.office.store.keep(session.record)
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, TRANSFER, {"to": "boss"})
+    assert [each.target for each in world.office.closings] == ["desk"]
+
+
 async def test_a_call_that_no_carrier_has_is_not_transferred(world: World) -> None:
     """A softphone's caller stays with the agent: nobody could dial the other side, nor tell how it went."""
     session, _ = await world.office.connected()

@@ -428,11 +428,40 @@ async def test_a_caller_who_hangs_up_while_it_rings_ends_the_transfer(office: Of
 
 async def test_the_status_callback_ends_a_transfer(office: Office) -> None:
     """The person and the caller have talked until one hung up: nobody asks what follows."""
+    office.reception.transfers.settle_s = 0.02
     record = await transferred(office)
+    assert office.reception.unasked
+    await office.reception.after(after(), 1, dialled=False)
+    assert not office.reception.unasked
     await office.reception.status(status("in-progress"))
     assert record.outcome is None
     await office.reception.status(status("completed"))
     assert record.outcome is Reason.AGENT_TRANSFERRED
+
+
+@pytest.mark.parametrize(("dialled", "reason"), [(True, Reason.AGENT_TRANSFERRED), (False, Reason.CALLER_HANGUP)])
+async def test_the_end_of_a_transfer_may_be_told_to_another_instance(
+    office: Office, monkeypatch: pytest.MonkeyPatch, dialled: bool, reason: Reason
+) -> None:
+    """Which knows it from the store alone: a call that was handed over is no call that was lost."""
+    monkeypatch.setattr("bridge.web.reception.STATUS_SETTLING_S", 0.02)
+    detail = {"then": "transfer", "target": "desk", "transfer_reason": "agent_transferred", "dialled": dialled}
+    record = kept(instance="two", status=Status.IN_PROGRESS, started_at=datetime.now(UTC), detail=detail)
+    office.store.keep(record)
+    await office.reception.status(status("completed"))
+    assert record.outcome is reason
+    assert record.status is Status.COMPLETED
+
+
+async def test_another_instance_may_be_asked_how_a_transfer_went(office: Office) -> None:
+    """It fetches an agent for the caller whom nobody took, as the one would have done that began it."""
+    detail = {"then": "transfer", "target": "desk", "transfer_reason": "agent_transferred", "dialled": True}
+    record = kept(instance="two", status=Status.IN_PROGRESS, started_at=datetime.now(UTC), detail=detail)
+    office.store.keep(record)
+    text = await office.reception.after(after(dial_status="busy"), 2, dialled=True)
+    assert "<Stream" in text
+    assert record.outcome is None
+    assert office.session.brief(resumed=True).variables["transfer_failed"] == "desk"
 
 
 async def test_the_whisper_tells_what_the_call_is_about(office: Office) -> None:

@@ -1,13 +1,15 @@
 """Calls that are with a person."""
 
+import asyncio
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.call.handover import reason_of, transferring
 from bridge.call.record import CallRecord, Status, Turn
 from bridge.errors import Reason
 from bridge.web.answers import Answers
-from bridge.web.transfers import MAX_KEPT, MAX_SUMMARY, MAX_TRANSFERS, Transfers, reason_of, summary, transferring
+from bridge.web.transfers import MAX_KEPT, MAX_SUMMARY, MAX_TRANSFERS, Transfers, summary
 from tests.web.desk import CALL, HELPER, Person, after, kept
 
 PLACES = {"desk": Person(), "boss": Person("+15550188", "warm", 45)}
@@ -18,7 +20,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.saved: list[CallRecord] = []
-        self.transfers = Transfers(PLACES, Answers("https://bridge.example.com"), self.saved.append)
+        self.transfers = Transfers(PLACES, Answers("https://bridge.example.com"), self.saved.append, settle_s=0.05)
 
     def begun(self, target: str = "desk", **detail: Any) -> CallRecord:
         """A call that a session has let go of."""
@@ -106,6 +108,55 @@ def test_a_caller_who_hangs_up_while_it_rings_has_hung_up() -> None:
     record = keeper.begun()
     assert keeper.transfers.over(record, after(dial_status="no-answer", call_status="completed")) is True
     assert record.outcome is Reason.CALLER_HANGUP
+
+
+def test_who_picked_up_and_was_gone_before_the_two_were_connected_did_not_take_it() -> None:
+    """They hung up while the summary was spoken: the caller goes back to the agent, or has hung up."""
+    for word in ("completed", "answered"):
+        keeper = Keeper()
+        record = keeper.begun("boss")
+        assert keeper.transfers.over(record, after(dial_status=word, dial_bridged=False)) is False
+        assert record.events[-1]["why"] == "not_bridged"
+        record = keeper.begun("boss")
+        gone = after(dial_status=word, dial_bridged=False, call_status="completed")
+        assert keeper.transfers.over(record, gone) is True
+        assert record.outcome is Reason.CALLER_HANGUP
+        record = keeper.begun("boss")
+        assert keeper.transfers.over(record, after(dial_status=word, dial_bridged=True)) is True
+        assert record.outcome is Reason.TRANSFERRED
+
+
+async def test_the_end_that_is_told_first_waits_for_how_it_went() -> None:
+    """Two requests tell of the end, in any order: nobody took the call whom the caller did not wait for."""
+    keeper = Keeper()
+    keeper.transfers.settle_s = 30
+    record = keeper.begun()
+    keeper.transfers.dial(record, 2)
+    told = asyncio.create_task(keeper.transfers.told_over(record))
+    twice = asyncio.create_task(keeper.transfers.told_over(record))
+    await asyncio.sleep(0)
+    assert record.outcome is None
+    keeper.transfers.over(record, after(dial_status="no-answer", call_status="completed"))
+    async with asyncio.timeout(5):
+        await asyncio.gather(told, twice)
+    assert record.outcome is Reason.CALLER_HANGUP
+    await keeper.transfers.told_over(record)
+    assert record.outcome is Reason.CALLER_HANGUP
+
+
+async def test_an_end_of_which_nothing_more_is_told_is_what_it_most_likely_was() -> None:
+    """Where nobody was dialled yet, the caller has hung up; else they talked."""
+    for dialled, reason in ((False, Reason.CALLER_HANGUP), (True, Reason.TRANSFERRED)):
+        keeper = Keeper()
+        record = keeper.begun()
+        assert keeper.transfers.unasked
+        if dialled:
+            keeper.transfers.dial(record, 2)
+            assert not keeper.transfers.unasked
+        await keeper.transfers.told_over(record)
+        assert record.outcome is reason
+        assert keeper.saved[-1] is record
+        assert not keeper.transfers.unasked
 
 
 def test_an_outcome_that_stands_is_not_saved_again() -> None:

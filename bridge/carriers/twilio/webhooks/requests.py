@@ -78,6 +78,7 @@ class AfterRequest(VoiceRequest):
     dial_call_sid: str = ""
     dial_duration_s: int = 0
     dial_sip_code: int = 0
+    dial_bridged: bool | None = None  # whether the two were connected; None where it is not said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,7 @@ def parse_after(form: Form, *, account_sid: str) -> AfterRequest:
         dial_call_sid=_match_maybe(form, "DialCallSid", _CALL_SID),
         dial_duration_s=_count(form, "DialCallDuration"),
         dial_sip_code=_count(form, "DialSipResponseCode"),
+        dial_bridged={"true": True, "false": False}.get(form.maybe("DialBridged") or ""),
     )
 
 

@@ -227,6 +227,10 @@ def test_after_a_dial_its_result_is_known() -> None:
         account_sid=AC,
     )
     assert (request.dial_status, request.dial_duration_s, request.over) == ("no-answer", 12, True)
+    assert request.dial_bridged is None
+    for said, bridged in (("true", True), ("false", False), ("perhaps", None)):
+        told = form(INBOUND | {"DialCallStatus": "completed", "DialBridged": said})
+        assert parse_after(told, account_sid=AC).dial_bridged is bridged
 
 
 def test_a_status_update() -> None:
