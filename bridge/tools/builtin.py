@@ -44,7 +44,14 @@ class Hands(Protocol):
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 1600}
 SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "end_call": {"type": "object"},
-    "transfer_call": {"type": "object", "required": ["to"], "properties": {"to": {"type": "string"}}},
+    "transfer_call": {
+        "type": "object",
+        "required": ["to"],
+        "properties": {
+            "to": {"type": "string"},
+            "summary": {"type": "string", "maxLength": 1000},  # said to whoever takes a warm transfer
+        },
+    },
     "send_digits": {
         "type": "object",
         "required": ["digits"],
@@ -121,6 +128,7 @@ class BuiltIns:
             _note(live, "transfer_denied", reason="limit")
             raise
         _note(live, "tool_transfer_call", to=target)
+        live.record.detail["transfer_summary"] = call.text("summary")
         live.handle(e.TransferRequested(target, Reason.AGENT_TRANSFERRED))
         return "The call is transferred when your last words have been heard."
 

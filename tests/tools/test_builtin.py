@@ -41,6 +41,14 @@ async def test_a_transfer_goes_to_a_configured_name(hands: Hands, live: Live) ->
     assert live.events == [e.TransferRequested("reception", Reason.AGENT_TRANSFERRED)]
 
 
+async def test_what_a_transfer_is_about_is_kept_for_whoever_takes_it(hands: Hands, live: Live) -> None:
+    """The agent's words for this transfer, and not those for an earlier one that nobody took."""
+    await run(built_ins(hands), live, "transfer_call", to="reception", summary=" Wants a refund. ")
+    assert live.record.detail["transfer_summary"] == "Wants a refund."
+    await run(built_ins(hands), live, "transfer_call", to="reception")
+    assert live.record.detail["transfer_summary"] == ""
+
+
 @pytest.mark.parametrize("to", ["+19005551234", "sales", "", "reception ;", "RECEPTION", "0019005551234"])
 async def test_every_other_place_is_denied_and_audited(hands: Hands, live: Live, to: str) -> None:
     """A number, an unknown or a malformed name: the call goes on, the agent is told, the record says so."""
