@@ -21,6 +21,7 @@ from bridge import settings as config
 from bridge.assembly.agents import Fleet, rules_of
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
+from bridge.assembly.hangups import HangUps
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
 from bridge.assembly.recordings import RecordingWing
@@ -36,7 +37,6 @@ from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.carriers.twilio.stream import TwilioStream
 from bridge.carriers.twilio.webhooks import Signature
-from bridge.errors import CarrierFailure
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession, Surroundings
 from bridge.runtime.switchboard import Switchboard
@@ -54,7 +54,6 @@ from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
-HANGUP_CHECK_S: Final = 2.0  # after the stream was closed the carrier should have ended the call by then
 LAST_QUESTIONS: Final = (
     16  # looks, LOOK_S apart: the carrier asks what follows the last call; exit is within a second of it
 )
@@ -106,6 +105,7 @@ class House:
         self.rest = TwilioRest(
             twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
         )
+        self.hangups = HangUps(self.rest.end, known=self._has_hung_up, spawn=self.switchboard.spawn)
         self.agents = self.fleet.agents
         self.routing = Routing(settings, self.switchboard.spawn)
         self.reception: Reception | None = None
@@ -182,24 +182,14 @@ class House:
 
     def _closing(self, session: CallSession, order: e.ClosePhone) -> None:
         if order.then == "hangup" and session.record.carrier_call_id:
-            attached = session.record.started_at is not None
-            self.switchboard.spawn(
-                self._see_it_end(session.record.carrier_call_id, HANGUP_CHECK_S if attached else 0.0), name="hang up"
-            )
+            self.hangups.see(session.record.carrier_call_id, attached=session.record.started_at is not None)
         if transferring(session.record) and self.reception is not None:
             self.reception.transfers.begun(session.record)
             return
         log.info("call_ended", **summary(session.record))
 
-    async def _see_it_end(self, carrier_call_id: str, delay: float) -> None:
-        """Closing the stream ends the call; this is for the carrier that has lost track of it."""
-        await asyncio.sleep(delay)
-        if self.reception is not None and self.reception.has_hung_up(carrier_call_id):
-            return
-        try:
-            await self.rest.end(carrier_call_id)
-        except CarrierFailure as error:
-            log.warning("hangup_unconfirmed", carrier_call_id=carrier_call_id, code=error.code, error=str(error))
+    def _has_hung_up(self, carrier_call_id: str) -> bool:
+        return self.reception is not None and self.reception.has_hung_up(carrier_call_id)
 
     def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
         self.business.run_tool(session, order)
@@ -400,3 +390,4 @@ class House:
             if self.reception is None or not self.reception.unasked:
                 break
             await asyncio.sleep(LOOK_S)
+        await self.hangups.finish()

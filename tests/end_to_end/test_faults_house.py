@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -126,6 +127,23 @@ async def test_f43_after_the_deadline_the_callers_are_said_goodbye_to(tmp_path: 
         assert session.closed
         await cast.idle()
         assert cast.house.switchboard.find(call.sid) is None
+
+
+async def test_f43_r07_no_line_stays_open_behind_a_process_that_drains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The carrier has lost track of a call and never asks what follows its farewell: its API is asked to end it, in time."""
+    async with scene(tmp_path, more="drain_timeout_s = 0.2") as cast:
+        call, _ = await cast.talking()
+
+        async def never(*_: object, **__: object) -> NoReturn:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        monkeypatch.setattr(call, "fetch", never)
+        cast.house.stop()
+        assert await call.ended() == "completed"
+        assert call.reason == "ended by REST"
 
 
 async def test_f43_a_second_signal_ends_at_once(tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
