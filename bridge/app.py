@@ -222,11 +222,11 @@ class House:
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
-            self.watchers.append(self.operations.saved)
             self.business.join(self.operations)
             self.reloading.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))
             self.outbound = OutboundWing(self.settings, desk, self.operations, self.database, self.calls, self.rest)
+            self.watchers += [self.operations.saved, self.outbound.saved]
             tasks.append(group.create_task(self.outbound.run(self.worker), name="worker"))
             self.recordings.join(self.operations)
             tasks.append(group.create_task(self.recordings.run(), name="recordings"))
@@ -382,8 +382,6 @@ class House:
         if self.outbound is not None:
             self.outbound.stop()
         self.switchboard.leaving = True
-        if self.operations is not None:  # whoever dials must not go on until our next sign of life is due
-            self.switchboard.spawn(self.operations.beat(), name="beat")
         await asyncio.sleep(self.settings.drain_grace_s)
         await self.switchboard.drain(self.settings.drain_timeout_s)
         for _ in range(LAST_QUESTIONS):

@@ -150,7 +150,10 @@ class Business:
         settings: config.Settings, systems: Mapping[str, delivery.Business], own: Mapping[str, python.PythonTool]
     ) -> dict[str, Tool]:
         rules = argument_rules(settings)
-        found = {name: Tool(system.run, rules.get(name)) for name, system in systems.items()}
+        found = {
+            name: Tool(system.run, rules.get(name), settings.tools[name].result or "")
+            for name, system in systems.items()
+        }
         twice = sorted(own.keys() & (found.keys() | SCHEMAS.keys()))
         if twice:
             raise ConfigurationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,8 +14,10 @@ from bridge import settings as config
 from bridge.assembly.engine import defaults_of, dialler_of, policy_of
 from bridge.assembly.operations import Operations
 from bridge.assembly.worker import OwnWorker
+from bridge.call.record import RESULT, CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.outbound.placing import Placing
+from bridge.outbound.results import result_of
 from bridge.store.attempts import Attempts
 from bridge.store.calls import Calls
 from bridge.store.database import Database
@@ -40,7 +43,8 @@ class OutboundWing:
         calls: Calls,
         rest: TwilioRest,
     ) -> None:
-        board = desk.switchboard
+        self._board = board = desk.switchboard
+        self._suppressions = Suppressions(database)
         self._operations = operations
         self._worker: OwnWorker | None = None
         self._machines = Machines(board, calls, rest, operations.commands, desk.instance, operations.alive)
@@ -66,7 +70,7 @@ class OutboundWing:
             policy,
             self._defaults,
             operations.campaigns,
-            Suppressions(database),
+            self._suppressions,
             operations.idempotency,
             self._guard,
         )
@@ -93,6 +97,16 @@ class OutboundWing:
         """What the carrier's callbacks are told to."""
         return {"amd": self._machines.told}
 
+    def saved(self, record: CallRecord) -> None:
+        """A record has changed. Who has told us not to call again is not called again, in whatever call they said so."""
+        if record.status.terminal and record.person.startswith("+") and (record.turns or record.detail.get(RESULT)):
+            self._board.spawn(self._heed(record), name="opt out")
+
+    async def _heed(self, record: CallRecord) -> None:
+        result = await asyncio.to_thread(result_of, record)  # every phrase of every language: the sound does not wait
+        if result == "opted_out":
+            await self._suppressions.add([record.person], source="opt_out", now=datetime.now(UTC))
+
     async def run(self, worker: Sequence[str] | None) -> None:
         """The worker, where this server is to start one, with these arguments: as soon as there is anybody to call."""
         if worker is not None:
@@ -103,8 +117,12 @@ class OutboundWing:
             await self._worker.run()
 
     def stop(self) -> None:
-        """The server drains: begin nothing more."""
+        """The server drains: begin nothing more, and tell whoever dials elsewhere, who must not go on until our next sign of
+        life would be due.
+        """
         self._stopped = True
+        self._board.leaving = True
+        self._board.spawn(self._operations.beat(), name="beat")
         if self._worker is not None:
             self._worker.stop()
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from bridge.errors import Reason
 
+RESULT: Final = "result"  # a key of ``detail``: what a tool says that the call came to, one of RESULTS
+RESULTS: Final = ("confirmed", "rescheduled", "declined", "callback", "wrong_number", "opted_out")
 MAX_TURNS: Final = 2000  # of one record; an hour of talk has some hundreds
 MAX_EVENTS: Final = 1000  # of one record
 
@@ -155,6 +157,11 @@ class CallRecord:
             self.turns.append(turn)
         else:
             self.dropped += 1
+
+    def came_to(self, result: str) -> None:
+        """A tool says what the call came to (one of RESULTS): the latest word, but who has opted out has."""
+        if self.detail.get(RESULT) != "opted_out":
+            self.detail[RESULT] = result
 
     def add_event(self, kind: str, at_ms: int, **facts: Any) -> None:
         """Append ``{"type", "at_ms", ...}``, within bounds. Facts are JSON values and hold neither secrets nor speech."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.call.record import CallRecord, Status
+from bridge.call.record import RESULT, RESULTS, CallRecord, Status
 from bridge.errors import Class, Reason
 from bridge.outbound.said import understood
 
-CAPTURED: Final = frozenset({"confirmed", "rescheduled", "opted_out", "wrong_number", "declined", "callback"})
+CAPTURED: Final = frozenset(RESULTS)
 FAILURES: Final = frozenset({"failed", "refused", "unknown", "broken_off"})  # what the circuit breaker counts
 
 
@@ -19,7 +19,7 @@ def result_of(record: CallRecord) -> str:
     broken_off where the talk had begun and failed. Else: message_left, machine, busy, no_answer, canceled, suppressed,
     too_late, refused, unknown, failed.
     """
-    told = record.detail.get("result")
+    told = record.detail.get(RESULT)
     if isinstance(told, str) and told in CAPTURED:
         return told
     outcome = record.outcome

@@ -24,6 +24,7 @@ from bridge.settings.kinds import (
 )
 from bridge.settings.lines import CalledUrl
 
+CallResult = Literal["confirmed", "rescheduled", "declined", "callback", "wrong_number", "opted_out"]
 EventType = Literal["call.started", "call.answered", "turn", "call.ended", "message.received", "campaign.finished"]
 GOOD_KEY: Final = 16  # characters; 128 bits in base64 are 22
 # A list while it is being rotated: every one of them signs, and the receiver accepts any.
@@ -127,6 +128,7 @@ class Tool:
     durable: bool = False  # kept and delivered later where it cannot be delivered now
     idempotent: bool = False  # it heeds webhook-id, so a request that failed may be made again
     allow_private: bool = False  # a name that resolves to a private address is called too
+    result: CallResult | None = None  # what a call has come to in which this tool was answered without an "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from bridge.call import events as e
+from bridge.call.record import RESULTS
 from bridge.errors import BridgeError, Reason
 from bridge.tools.arguments import ArgumentRules
 from bridge.tools.asking import LiveCall, ToolCall, ToolProblem
@@ -43,7 +44,10 @@ class Hands(Protocol):
 
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 1600}
 SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "end_call": {"type": "object"},
+    "end_call": {
+        "type": "object",
+        "properties": {"result": {"enum": list(RESULTS)}},  # what the call came to, in a campaign's results
+    },
     "transfer_call": {
         "type": "object",
         "required": ["to"],
@@ -101,6 +105,8 @@ class BuiltIns:
 
     async def _end(self, call: ToolCall, live: LiveCall) -> str:
         _note(live, "tool_end_call")
+        if result := call.text("result"):
+            live.record.came_to(result)
         live.handle(e.EndRequested(Reason.AGENT_HANGUP, after_words=True))
         return "The call ends when your last words have been heard."
 
@@ -160,6 +166,7 @@ class BuiltIns:
         if not await self.hands.schedule_callback(live, at, note=call.text("note")):
             raise ToolProblem("This line cannot call back.", kind="not_available")
         _note(live, "tool_schedule_callback", at=at.isoformat())
+        live.record.came_to("callback")
         return "The call back is scheduled."
 
     async def _opt_out(self, call: ToolCall, live: LiveCall) -> str:
@@ -168,6 +175,7 @@ class BuiltIns:
         if not await self.hands.opt_out(live.record.person):
             raise ToolProblem("This line keeps no such list.", kind="not_available")
         _note(live, "tool_opt_out")
+        live.record.came_to("opted_out")
         return "This number will not be called again."
 
 

@@ -34,10 +34,11 @@ Run = Callable[[ToolCall, About], Awaitable[Any]]  # raises ToolProblem
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that is not built in: what it takes, and who runs it."""
+    """A tool that is not built in: what it takes, who runs it, and what a call came to in which it was used with success."""
 
     run: Run
     rules: ArgumentRules | None = None
+    result: str = ""
 
 
 @dataclass(slots=True)
@@ -160,7 +161,10 @@ class Toolbox:
         if tool.rules is not None:
             tool.rules.check(call.arguments)
         live.record.add_event("tool", int(live.now * 1000), name=call.name)
-        return await tool.run(call, About.of(live.record))
+        answer = await tool.run(call, About.of(live.record))
+        if tool.result and not (isinstance(answer, dict) and "error" in answer):
+            live.record.came_to(tool.result)
+        return answer
 
     def _checked(self, answer: Any) -> dict[str, Any]:
         body = answer if isinstance(answer, dict) else {"result": answer}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bridge.call.record import MAX_EVENTS, MAX_TURNS, Direction, Status, Turn, iso
+from bridge.call.record import MAX_EVENTS, MAX_TURNS, RESULT, Direction, Status, Turn, iso
 from bridge.errors import Reason
 from tests.call.stage import record
 
@@ -53,6 +53,16 @@ def test_an_outcome_without_an_end_is_added_to_a_status_that_stands() -> None:
     call.advance(Status.BUSY)
     assert call.finish(Reason.BUSY, T0)
     assert call.status is Status.BUSY
+
+
+def test_what_a_call_came_to_is_the_latest_word_unless_somebody_opted_out() -> None:
+    """That binds us, whatever the agent says afterwards."""
+    subject = record()
+    for told, kept in (("confirmed", "confirmed"), ("rescheduled", "rescheduled"), ("opted_out", "opted_out")):
+        subject.came_to(told)
+        assert subject.detail[RESULT] == kept
+    subject.came_to("confirmed")
+    assert subject.detail[RESULT] == "opted_out"
 
 
 def test_turns_and_events_are_bounded_and_what_is_left_out_is_counted() -> None:

@@ -276,6 +276,27 @@ async def test_an_operator_gives_up_a_call_that_waits_for_its_time(world: World)
     assert not world.carrier.calls
 
 
+async def test_who_wants_no_more_calls_gets_none(world: World) -> None:
+    """Said in any call, campaign or not, in whatever language: from then on nobody calls the number."""
+    call_id = await world.place()
+    session = await world.xuna.session()
+    call = await world.dialled()
+    await call.streaming()
+    await session.say(sound.tone(0.3, rate=16000))
+    await call.hears(0.2)
+    await session.user_transcript("Please never call me again.")
+    await session.close(1000)
+    await world.record(call_id)
+    async with asyncio.timeout(10):
+        while True:
+            status, body, _ = await world.post("/calls", {"to": THEM, "from": US})
+            if status == 422:
+                break
+            await world.post(f"/calls/{body['call_id']}/hangup", {})
+            await asyncio.sleep(0.05)
+    assert "suppression" in body["remedy"]
+
+
 async def test_callbacks_in_any_order_and_twice_tell_one_story(world: World) -> None:
     """The end first, then what went before it, each two times: the record only moves forward."""
     world.rest.people[THEM] = Person("busy", rings=0.05)

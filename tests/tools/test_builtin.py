@@ -35,6 +35,23 @@ async def test_end_call_waits_for_the_last_words(hands: Hands, live: Live) -> No
     assert live.events == [e.EndRequested(Reason.AGENT_HANGUP, after_words=True)]
 
 
+async def test_an_agent_says_what_the_call_came_to(hands: Hands, live: Live) -> None:
+    """With the end of the call, in one of the words that a campaign's results know; any other word ends nothing."""
+    words = await run(built_ins(hands), live, "end_call", result="splendid")
+    assert words.startswith("bad_arguments")
+    assert (live.events, live.record.detail) == ([], {})
+    await run(built_ins(hands), live, "end_call", result="wrong_number")
+    assert live.record.detail["result"] == "wrong_number"
+
+
+async def test_a_call_back_and_an_opt_out_are_what_the_call_came_to(hands: Hands, live: Live) -> None:
+    """Nobody has to say so a second time."""
+    await run(built_ins(hands), live, "schedule_callback", at=(NOW + timedelta(hours=2)).isoformat())
+    assert live.record.detail["result"] == "callback"
+    await run(built_ins(hands), live, "opt_out")
+    assert live.record.detail["result"] == "opted_out"
+
+
 async def test_a_transfer_goes_to_a_configured_name(hands: Hands, live: Live) -> None:
     """The name of a place is what may be asked for."""
     await run(built_ins(hands), live, "transfer_call", to="reception")

@@ -37,14 +37,14 @@ class Shop:
         return self.answer
 
 
-def toolbox(live: Live, shop: Shop, **allowance: int) -> Toolbox:
+def toolbox(live: Live, shop: Shop, *, result: str = "", **allowance: int) -> Toolbox:
     """With the tool ``book``, which needs a date."""
     limits = Allowance(**allowance)
     rules = ArgumentRules({"type": "object", "required": ["date"]})
     return Toolbox(
         roll=Roll(lambda: [live]),
         built_in=BuiltIns(Hands(), frozenset(), limits),
-        tools={"book": Tool(shop.run, rules)},
+        tools={"book": Tool(shop.run, rules, result)},
         allowance=limits,
         secrets=(SECRET,),
     )
@@ -66,6 +66,18 @@ async def test_the_answer_comes_back(live: Live) -> None:
         "direction": "inbound",
         "agent": "support",
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [({"booked": True}, "rescheduled"), ({"error": "It is taken."}, None), (ToolProblem("No.", kind="failed"), None)],
+)
+async def test_a_tool_that_was_answered_says_what_the_call_came_to(live: Live, answer: Any, result: str | None) -> None:
+    """Where the configuration says so, and the business system did not refuse."""
+    shop = Shop(answer)
+    box = toolbox(live, shop, result="rescheduled")
+    await box.asked(asking())
+    assert live.record.detail.get("result") == result
 
 
 async def test_an_unknown_tool_and_wrong_arguments_are_words(live: Live) -> None:
