@@ -127,6 +127,9 @@ class House:
         self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
         self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
+        self.cut_short: Callable[[], object] = lambda: (
+            None
+        )  # told when a second signal has ended it, before it is put away
         self._server: FrontServer | None = None
 
     # ------------------------------------------------------------ parts
@@ -333,6 +336,8 @@ class House:
             self._server = FrontServer(self._uvicorn(app), self._drain)
             self._server.on_started = self._on_started
             await self._server.serve(sockets)
+            if self._server.force_exit:
+                self.cut_short()
 
     def stop(self) -> None:
         """What a signal does: the first one drains, the second one ends at once."""

@@ -23,6 +23,7 @@ from bridge.settings import Settings
 BIND_S: Final = 5.0  # a predecessor may still be letting go of the port
 BACKLOG: Final = 1024
 SYSTEMD_FD: Final = 3
+AT_ONCE_S: Final = 1.5  # after a second signal: what has not been put away by then is left to the next process
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,11 +124,17 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
 
     from bridge import logs
 
-    gc.disable()  # what is imported stays: to look through it again and again costs a fifth of the start
+    cut_short = False
+    gc.disable()  # what is imported stays: to look through it again and again costs a third of the start
     logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
     try:
         # Not before: what is imported here logs.
         from bridge.app import House
+
+        def hurry() -> None:
+            nonlocal cut_short
+            cut_short = True
+            asyncio.get_running_loop().call_later(AT_ONCE_S, os._exit, 1)
 
         async def serve() -> None:
             if child.lifeline is not None:
@@ -135,6 +142,7 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
             for warning in settings.warnings:
                 structlog.get_logger("bridge.settings").warning("configuration", text=warning)
             house = House(settings, worker=child.worker)
+            house.cut_short = hurry
             house.reloading.load, house.reloading.learn = child.load, logging.redactor.learn
             await house.serve([listener])
 
@@ -142,7 +150,7 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
             runner.run(serve())
     finally:
         logging.close()
-    return 0
+    return 1 if cut_short else 0
 
 
 def _orphaned() -> None:

@@ -111,8 +111,8 @@ class FrontServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal: the first one drains, the second one ends at once."""
         if self._drain is not None or not self.started:
-            self.force_exit = True
-            super().handle_exit(sig, frame)
+            # Not passed on when we are done, as uvicorn does: records are still to be written then.
+            self.force_exit = self.should_exit = True
             return
         # A signal handler of Python runs between any two instructions, also within a lock: it takes none, so it logs
         # nothing, and the loop must be woken from outside.

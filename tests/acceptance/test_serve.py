@@ -1,9 +1,12 @@
 """``callbridge serve`` as its users start and stop it."""
 
+import contextlib
 import json
 import signal
-import time
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from tests.acceptance.bridge import TOKEN, configuration, run, xuna
 from tests.acceptance.conftest import Serve
@@ -32,20 +35,39 @@ async def test_the_first_sigterm_drains_and_exits_with_0(serve: Serve, tmp_path:
             assert await bridge.stopped() == 0
 
 
-async def test_a_second_signal_ends_at_once(serve: Serve, tmp_path: Path) -> None:
-    """Who cannot wait for the drain sends SIGTERM again."""
+@pytest.mark.parametrize("arguments", [(), ("--single",)])
+async def test_a_second_signal_ends_at_once(serve: Serve, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Who cannot wait for the drain sends SIGTERM again: calls are cut, and their records say so."""
     async with Xuna() as server:
-        bridge = await serve(configuration(tmp_path, xuna(server)))
+        bridge = await serve(configuration(tmp_path, xuna(server)), *arguments)
         async with bridge.carrier() as carrier:
             call = await carrier.call()
             await server.session()
             await call.streaming()
             bridge.signal(signal.SIGTERM)
             await bridge.until_status("/readyz", 503)
-            began = time.monotonic()
             bridge.signal(signal.SIGTERM)
-            await bridge.stopped(timeout=5)
-            assert time.monotonic() - began < 3
+            assert await bridge.stopped(timeout=5) == 1
+            await call.hang_up()
+    with contextlib.closing(sqlite3.connect(tmp_path / "calls.db")) as database:
+        assert database.execute("SELECT outcome FROM calls").fetchall() == [("drain_timeout",)]
+
+
+async def test_a_second_signal_waits_for_no_store(serve: Serve, tmp_path: Path) -> None:
+    """Nor for anything else that hangs: a supervisor would kill us."""
+    async with Xuna() as server:
+        bridge = await serve(configuration(tmp_path, xuna(server)))
+        async with bridge.carrier() as carrier:
+            call = await carrier.call()
+            await server.session()
+            await call.streaming()
+            with contextlib.closing(sqlite3.connect(tmp_path / "calls.db", isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                bridge.signal(signal.SIGTERM)
+                await bridge.until_status("/readyz", 503)
+                bridge.signal(signal.SIGTERM)
+                assert await bridge.stopped(timeout=5) == 1
+            await call.hang_up()
 
 
 async def test_standard_output_is_json_lines_without_secrets_numbers_or_words(serve: Serve, tmp_path: Path) -> None:
