@@ -24,12 +24,12 @@ from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.hangups import HangUps
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
+from bridge.assembly.prompts import clips, words
 from bridge.assembly.recordings import RecordingWing
 from bridge.assembly.reloading import Reloading
 from bridge.assembly.routing import Routing, limits_of
 from bridge.assembly.summary import summary
 from bridge.audio.level import level
-from bridge.audio.prompts import Prompts
 from bridge.audio.transcode import Transcoder
 from bridge.call import events as e
 from bridge.call.handover import transferring
@@ -94,7 +94,6 @@ class House:
         self.switchboard = Switchboard(limits_of(settings))
         self.reloading = Reloading(settings)
         self.fleet = Fleet(settings, talking=self._talking, spawn=self.switchboard.spawn)
-        self._clips = {str(name): clip for name, clip in Prompts.load().items()}
         self.database = Database(settings.database_url)
         self.calls = Calls(self.database)
         self.writer = Writer(self.calls)
@@ -221,6 +220,7 @@ class House:
             board = group.create_task(self.switchboard.run(running), name="switchboard")
             await running.wait()
             await self.recordings.load()
+            self._clips = await clips(self.settings.prompts)
             self.factory = self._factory()
             desk = self._desk()
             self.reception = Reception(desk)
@@ -261,7 +261,7 @@ class House:
             account_sid=self.account_sid,
             instance=self.instance,
             lines=self.routing.lines,
-            answers=Answers(self.settings.public_url, self.settings.media_url),
+            answers=Answers(self.settings.public_url, self.settings.media_url, words(self.settings.prompts)),
             switchboard=self.switchboard,
             factory=self.factory,
             calls=self.calls,

@@ -19,7 +19,12 @@ async def checkup(settings: config.Settings, *, fix: bool = False, fallback_url:
     """All findings. Takes LIMIT_S at most."""
     findings = [ok("configuration", f"{len(settings.agents)} agents, {len(settings.lines)} lines")]
     findings += [warn("configuration", words, "See config/bridge.example.toml.") for words in settings.warnings]
-    checks = [within.database(settings), within.disk(settings), within.announcements(settings)]
+    checks = [
+        within.database(settings),
+        within.disk(settings),
+        within.announcements(settings),
+        within.prompts(settings),
+    ]
     checks += [within.agent(name, each) for name, each in settings.agents.items()]
     twilio = settings.carriers.twilio
     async with Prober() as prober:

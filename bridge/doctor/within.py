@@ -10,6 +10,7 @@ from typing import Final
 from bridge import settings as config
 from bridge.agents.demo.voice import INSTALL, speaks
 from bridge.assembly.agents import make_agent
+from bridge.assembly.prompts import changed
 from bridge.doctor.findings import Finding, fail, ok, warn
 from bridge.errors import AgentFailure, ConfigurationError, StoreUnavailable
 from bridge.store import schema
@@ -81,6 +82,13 @@ async def announcements(settings: config.Settings) -> AsyncIterator[Finding]:
     """Can what callers are told of a recording be spoken?"""
     if any(line.recording.mode != "off" and line.recording.announcement for line in settings.lines):
         yield ok("announcement", "can be spoken") if speaks() else fail("announcement", "cannot be spoken", INSTALL)
+
+
+async def prompts(settings: config.Settings) -> AsyncIterator[Finding]:
+    """Can the operator's own words be spoken on a live call?"""
+    if changed(settings.prompts):
+        kept = "are said in the bridge's own words on a live call"
+        yield ok("prompts", "can be spoken") if speaks() else warn("prompts", kept, INSTALL)
 
 
 async def agent(name: str, each: config.AgentSettings) -> AsyncIterator[Finding]:

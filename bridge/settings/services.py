@@ -172,11 +172,14 @@ class Prompts:
     language: Annotated[str, Pattern(r"[a-z]{2,3}(-[A-Z]{2})?", "is not a language", 'Write "en-US" or "de-DE".')] = (
         "en-US"
     )
-    hold: Spoken = "One moment, please."  # the agent is being replaced
-    busy: Spoken = "All lines are busy. Please call again later."
-    failed: Spoken = "We are sorry, we cannot take your call right now. Please call again later."
+    hold: Spoken = "One moment, please."  # the agent is not there yet, or is being replaced; on hold
+    slow: Spoken = "I am sorry, the connection is slow. Please hold on."  # the agent does not answer what was said
+    busy: Spoken = "All our lines are busy at the moment. Please try again later."
+    draining: Spoken = "We cannot take your call at this moment. Please try again in a few minutes."
+    failed: Spoken = "We are having technical trouble. Please call again later. Goodbye."
     closed: Spoken = "We are closed at the moment. Please call again during our opening hours."
-    farewell: Spoken = "We have to end this call now. Please call again. Goodbye."  # a drain's deadline
+    # At a call's longest duration, and at a drain's deadline.
+    farewell: Spoken = "We have to close this call now. Please call again in a moment. Goodbye."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

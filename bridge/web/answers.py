@@ -13,9 +13,18 @@ from bridge.carriers.twilio.webhooks.twiml import Twiml
 MEDIA_PATH: Final = "/twilio/media"
 AFTER_PATH: Final = "/twilio/after"
 WHISPER_PATH: Final = "/twilio/whisper"
-BUSY: Final = "All our lines are busy at the moment. Please try again in a few minutes."
-CLOSING: Final = "We cannot take your call at this moment. Please try again in a few minutes."
-TROUBLE: Final = "We are having technical trouble. Please call again later. Goodbye."
+CARRIERS_LANGUAGE: Final = "en-US"  # in which Twilio speaks where it is not told another
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the bridge says itself in the carrier's voice, and in which language."""
+
+    hold: str = "One moment, please."
+    busy: str = "All our lines are busy at the moment. Please try again later."
+    draining: str = "We cannot take your call at this moment. Please try again in a few minutes."
+    failed: str = "We are having technical trouble. Please call again later. Goodbye."  # nobody could be had
+    language: str = CARRIERS_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,7 @@ class Answers:
 
     public_url: str
     media_url: str | None = None
+    words: Words = Words()
 
     @property
     def stream_url(self) -> str:
@@ -41,20 +51,30 @@ class Answers:
 
     def stream(self, grant: str, counter: int, *, first: str = "") -> Twiml:
         """Open a media stream; ``first`` is said before it."""
-        return twiml.say(first) + twiml.connect_stream(self.stream_url, self.after_url(counter), {"grant": grant})
+        return self.say(first) + twiml.connect_stream(self.stream_url, self.after_url(counter), {"grant": grant})
 
-    def fallback(self, line: Line | None, *, words: str, counter: int) -> Twiml:
-        """The line's fallback; ``words`` where it has none to say."""
-        if line is None:
-            return twiml.fallback(text=words)
-        text = line.fallback_say or ("" if line.fallback_dial else words)
+    def say(self, text: str) -> Twiml:
+        """Speak, in our language; nothing where the text is empty."""
+        language = self.words.language
+        return twiml.say(text, language=None if language == CARRIERS_LANGUAGE else language)
+
+    def fallback(self, line: Line | None, *, counter: int) -> Twiml:
+        """The line's fallback; that nobody could be had where it has none."""
+        if line is None or not (line.fallback_say or line.fallback_dial):
+            return self.nobody()
+        return self._fallback(line, counter)
+
+    def refusal(self, line: Line, *, draining: bool) -> Twiml:
+        """No room for this call, or no more calls: we say so, then the line's fallback."""
+        return self.say(self.words.draining if draining else self.words.busy) + self._fallback(line, 1)
+
+    def nobody(self) -> Twiml:
+        """Nobody could be had, neither an agent nor a person: we say so, and that is the end."""
+        return self.say(self.words.failed) + twiml.hangup()
+
+    def _fallback(self, line: Line, counter: int) -> Twiml:
         action = self.after_url(counter, dialled=True) if line.fallback_dial else None
-        return twiml.fallback(text=text, number=line.fallback_dial, action_url=action)
-
-    def refusal(self, line: Line, *, words: str) -> Twiml:
-        """No room for this call: ``words`` say so, then the line's fallback."""
-        action = self.after_url(1, dialled=True) if line.fallback_dial else None
-        return twiml.say(words) + twiml.fallback(text=line.fallback_say, number=line.fallback_dial, action_url=action)
+        return self.say(line.fallback_say) + twiml.fallback(number=line.fallback_dial, action_url=action)
 
     def whisper_url(self, call_id: str) -> str:
         """What the person who takes a warm transfer hears first; asked again where an instance is restarting just then."""

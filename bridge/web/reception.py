@@ -21,7 +21,7 @@ from bridge.errors import Reason, StoreUnavailable
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
-from bridge.web.answers import BUSY, CLOSING, TROUBLE, Answers
+from bridge.web.answers import Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 from bridge.web.machines import message
@@ -186,8 +186,7 @@ class Reception:
         )
 
     async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
-        words = CLOSING if reason is Reason.DRAINING else BUSY
-        text = str(self._desk.answers.refusal(line, words=words))
+        text = str(self._desk.answers.refusal(line, draining=reason is Reason.DRAINING))
         record.detail["then"] = "hangup"
         record.finish(reason, datetime.now(UTC), status=Status.FAILED)
         self._desk.saved(record)
@@ -204,7 +203,7 @@ class Reception:
         if not decision.say and decision.dial is None:
             return str(twiml.reject())
         instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
-        return str(self._desk.answers.fallback(instead, words="", counter=1))
+        return str(self._desk.answers.fallback(instead, counter=1))
 
     # ------------------------------------------------------------ its stream
 
@@ -271,7 +270,7 @@ class Reception:
             log.warning("store_away", doing="after")
         if record is None:
             log.warning("after_unknown_call", carrier_call_id=request.call_sid)
-            return str(self._desk.answers.fallback(self._desk.line(request.line), words=TROUBLE, counter=counter + 1))
+            return str(self._desk.answers.fallback(self._desk.line(request.line), counter=counter + 1))
         if transferring(record):
             if request.over or dialled:
                 if self.transfers.over(record, request):
@@ -286,7 +285,7 @@ class Reception:
             return self._out_of_resumes(record, counter)
         taken = await self._take_over(record)
         if taken is None:
-            return str(self._desk.answers.fallback(None, words=TROUBLE, counter=counter + 1))
+            return str(self._desk.answers.fallback(None, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
 
@@ -343,13 +342,13 @@ class Reception:
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)
-        return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+        return str(self._desk.answers.fallback(self._desk.line(record.line), counter=counter + 1))
 
     def _follow(self, record: CallRecord, counter: int) -> str:
         then = record.detail.get("then", "hangup")
         self._hung_up.keep(record.carrier_call_id or "", True)
         if then == "fallback":
-            return str(self._desk.answers.fallback(self._desk.line(record.line), words=TROUBLE, counter=counter + 1))
+            return str(self._desk.answers.fallback(self._desk.line(record.line), counter=counter + 1))
         # A message: an answering machine has the line, and its beep was heard.
         return message(record) if then == "message" else str(twiml.hangup())
 
@@ -365,7 +364,7 @@ class Reception:
         except StoreUnavailable:
             log.warning("store_away", doing="whisper")
         known = None if record is None else self.transfers.find(record.carrier_call_id or "") or record
-        return str(twiml.say("" if known is None else summary(known)))
+        return str(self._desk.answers.say("" if known is None else summary(known)))
 
     # ------------------------------------------------------------ how it stands
 

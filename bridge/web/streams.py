@@ -19,7 +19,6 @@ from bridge.web.grants import GrantOffice
 
 PATIENCE_S: Final = 15.0  # the agent waits so long for the new stream, beyond what the carrier does before
 KEY_S: Final = 0.5  # the most that one key takes; w is a pause of as much
-HOLD_WORDS: Final = "Please hold the line."
 SILENCE_S: Final = 28  # between the words, so that nobody takes the line for dead
 WORDS_S: Final = 2.0  # about what they take to say
 HOLD_ROUNDS: Final = 4
@@ -53,7 +52,7 @@ class StreamChange:
         """Let the caller wait, HOLD_S at most; then the call streams again by itself. Raises CarrierFailure."""
         waiting = Twiml()
         for _ in range(HOLD_ROUNDS):
-            waiting += twiml.say(HOLD_WORDS) + twiml.pause(SILENCE_S)
+            waiting += self.answers.say(self.answers.words.hold) + twiml.pause(SILENCE_S)
         until = session.now + HOLD_S
         await self.between(session, waiting, seconds=HOLD_S)
         session.facts[HELD_UNTIL] = until

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.app import House
-from bridge.doctor import front
+from bridge.doctor import front, within
 from bridge.doctor.findings import Finding
 
 from .conftest import Deployment, free_port
@@ -197,3 +197,13 @@ async def test_only_the_demo_agent(deployment: Deployment) -> None:
     """A bridge without a carrier is told that it is one for callbridge demo only."""
     findings = await deployment.examine('[agents.demo]\nprovider = "demo"\n[[lines]]\nnumber = "*"\nagent = "demo"\n')
     assert lines(findings, "warn") == ["carrier"]
+
+
+async def test_words_of_ones_own_that_cannot_be_spoken(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are named where nothing speaks here, with what to install; no line where all words are the bridge's."""
+    assert "prompts" not in [each.subject for each in await deployment.examine()]
+    text = deployment.text + '\n[prompts]\nfailed = "Leider nein."\n'
+    monkeypatch.setattr(within, "speaks", lambda: False)
+    findings = await deployment.examine(text)
+    assert "prompts" in lines(findings, "warn")
+    assert "espeak-ng" in found(findings, "are said in the bridge's own words").remedy

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.call.plan import Line
-from bridge.web.answers import Answers
+from bridge.web.answers import Answers, Words
 from tests.standins.twilio.twiml import parse
 
 ANSWERS = Answers("https://bridge.example.com")
@@ -37,15 +37,33 @@ def test_a_stream_carries_its_grant_and_never_leaves_the_line_open() -> None:
 
 
 def test_a_fallback_says_and_dials_what_the_line_has() -> None:
-    """Its own words and number; the bridge's words where it has neither."""
-    both, problems = parse(
-        str(ANSWERS.fallback(Line("+1", ("a",), "Hold <on> & wait", "+15550999"), words="W", counter=2))
-    )
+    """Its own words and number; that nobody could be had where it has neither."""
+    both, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",), "Hold <on> & wait", "+15550999"), counter=2)))
     assert problems == []
     assert [verb.name for verb in both][:2] == ["Say", "Dial"]
     assert both[0].text == "Hold <on> & wait"
-    none, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",)), words="Sorry.", counter=2)))
+    none, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",)), counter=2)))
     assert problems == []
-    assert none[0].text == "Sorry."
-    unknown, _ = parse(str(ANSWERS.fallback(None, words="Sorry.", counter=2)))
-    assert unknown[0].text == "Sorry."
+    assert [verb.name for verb in none] == ["Say", "Hangup"]
+    assert none[0].text == ANSWERS.words.failed
+    unknown, _ = parse(str(ANSWERS.fallback(None, counter=2)))
+    assert unknown[0].text == ANSWERS.words.failed
+
+
+def test_words_of_our_own_are_said_in_their_language() -> None:
+    """Everything that the bridge says is in the operator's words, and the carrier's voice is told their language."""
+    german = Words(
+        busy="Alle Leitungen sind belegt.", draining="Gleich wieder.", failed="Leider nein.", language="de-DE"
+    )
+    answers = Answers("https://bridge.example.com", words=german)
+    line = Line("+1", ("a",), "Bitte warten.", "+15550999")
+    full, problems = parse(str(answers.refusal(line, draining=False)))
+    assert problems == []
+    assert [(verb.text, verb.get("language")) for verb in full[:2]] == [
+        ("Alle Leitungen sind belegt.", "de-DE"),
+        ("Bitte warten.", "de-DE"),
+    ]
+    drained, _ = parse(str(answers.refusal(line, draining=True)))
+    assert drained[0].text == "Gleich wieder."
+    nobody, _ = parse(str(answers.nobody()))
+    assert [(verb.name, verb.text) for verb in nobody] == [("Say", "Leider nein."), ("Hangup", "")]

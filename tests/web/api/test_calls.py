@@ -9,11 +9,13 @@ import pytest
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
 from bridge.web import streams
-from bridge.web.streams import HOLD_WORDS
+from bridge.web.answers import Words
 from tests.standins import sound
 from tests.support.deployment import VIEWER, Deployment, deployed
 
 TRANSFERS = '[transfers]\nreception = "+15550777"\n'
+
+WORDS = Words()
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ async def test_a_held_call_is_resumed_and_nothing_is_said_twice(all_: Deployment
     live = all_.house.switchboard.find(call.sid)
     reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
     assert (reply.status, reply.json["status"]) == (202, "in_progress")
-    await call.pulse.until(lambda: call.said == [HOLD_WORDS], "the words of the hold")
+    await call.pulse.until(lambda: call.said == [WORDS.hold], "the words of the hold")
     again = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")
     assert (again.status, again.json["status"]) == (409, 409)
     await session.say(sound.tone(0.5, rate=16000), text="Still here.")
@@ -165,7 +167,7 @@ async def test_a_hold_that_is_resumed_in_the_moment_it_comes_back_goes_on(
     call, session = await all_.talking()
     await call.silent_for(0.3)
     assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")).status == 202
-    await call.pulse.until(lambda: call.said == [HOLD_WORDS], "the words of the hold")
+    await call.pulse.until(lambda: call.said == [WORDS.hold], "the words of the hold")
     await session.say(sound.tone(2.0, rate=16000), text="Still here.")
 
     async def until_it_is_back(_: float) -> None:
