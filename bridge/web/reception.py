@@ -278,7 +278,8 @@ class Reception:
             elif (text := self.transfers.dial(record, counter + 1)) is not None:
                 return text
         if request.over or (dialled and record.status.terminal):
-            return self._hang_up(record)
+            ended = self._hang_up(record)
+            return str(self._desk.answers.nobody()) if request.unreached else ended
         if record.status.terminal:
             return self._follow(record, counter)
         if record.resumes >= MAX_RESUMES:

@@ -306,7 +306,20 @@ async def test_after_the_fallbacks_person_the_call_is_over(office: Office) -> No
     record.finish(Reason.AGENT_LOST, datetime.now(UTC))
     office.reception.ended(record)
     assert HELPER in await office.reception.after(after(), 1, dialled=False)
-    assert HANGUP in await office.reception.after(after(dial_status="no-answer"), 2, dialled=True)
+    assert HANGUP in await office.reception.after(after(dial_status="completed"), 2, dialled=True)
+
+
+@pytest.mark.parametrize("why", ["busy", "no-answer", "failed", "canceled"])
+async def test_a_caller_whose_fallback_does_not_answer_is_told_so(office: Office, why: str) -> None:
+    """The last number did not answer either: words, then the end, and not a bare hang-up."""
+    record = kept(detail={"then": "fallback"})
+    record.finish(Reason.AGENT_LOST, datetime.now(UTC))
+    office.reception.ended(record)
+    text = await office.reception.after(after(dial_status=why), 2, dialled=True)
+    assert "Please call again later" in text
+    assert text.endswith("<Hangup/></Response>")
+    gone = await office.reception.after(after(dial_status=why, call_status="completed"), 3, dialled=True)
+    assert HANGUP in gone
 
 
 async def test_a_call_whose_process_is_gone_is_taken_over(office: Office) -> None:

@@ -31,6 +31,7 @@ _WITHHELD: Final = frozenset(
     {"", "anonymous", "restricted", "blocked", "unknown", "unavailable", "private", "withheld"}
     | {"+266696687", "+7378742833", "+2562533", "+8566696"}
 )
+UNREACHED: Final = frozenset({"busy", "no-answer", "failed", "canceled"})  # of DialCallStatus
 MAX_TEXT: Final = 4096  # characters of a message or an error text; the rest is cut off
 
 
@@ -79,6 +80,11 @@ class AfterRequest(VoiceRequest):
     dial_duration_s: int = 0
     dial_sip_code: int = 0
     dial_bridged: bool | None = None  # whether the two were connected; None where it is not said
+
+    @property
+    def unreached(self) -> bool:
+        """Somebody is still on the line, and who was dialled for them did not come."""
+        return not self.over and self.dial_status in UNREACHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
