@@ -386,7 +386,7 @@ class Reception:
             if end is not None:
                 await self.transfers.told_over(moved)
             return
-        if end is not None:
+        if end is not None and end.status is Status.COMPLETED:  # else nobody answered, or has it
             await self._settled(update.call_sid, STATUS_SETTLING_S)
         now = datetime.now(UTC)
         await self._desk.calls.change(call_id or update.call_sid, lambda record: move(record, update, now))

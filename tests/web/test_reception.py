@@ -515,6 +515,19 @@ async def test_a_status_of_a_call_that_is_not_here_moves_the_record_forward_only
     assert record.outcome is Reason.BUSY
 
 
+@pytest.mark.parametrize("word", ["busy", "no-answer", "canceled", "failed"])
+async def test_the_end_of_a_call_that_nobody_answered_waits_for_no_other_instance(
+    office: Office, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """None can have its stream: it is written at once, and a campaign goes on to the next person."""
+    monkeypatch.setattr("bridge.web.reception.STATUS_SETTLING_S", 3600.0)
+    record = kept(direction=Direction.OUTBOUND, status=Status.RINGING, instance="worker")
+    office.store.keep(record)
+    async with asyncio.timeout(5):
+        await office.reception.status(status(word, direction=Direction.OUTBOUND), "call_kept")
+    assert record.outcome is not None
+
+
 async def test_a_word_that_the_carrier_has_invented_since_changes_nothing(office: Office) -> None:
     """Nor does it fail."""
     record = kept(status=Status.RINGING, instance="one")
