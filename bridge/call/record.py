@@ -185,7 +185,12 @@ class CallRecord:
             "status": str(self.status),
             "outcome": None
             if outcome is None
-            else {"side": str(outcome.side), "class": str(outcome.class_), "reason": str(outcome)},
+            else {
+                "side": str(outcome.side),
+                "class": str(outcome.class_),
+                "reason": str(outcome),
+                **({"detail": self.outcome_detail} if self.outcome_detail else {}),
+            },
             "created_at": iso(self.created_at),
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),

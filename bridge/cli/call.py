@@ -48,8 +48,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(call, indent=2))
     else:
-        outcome = call.get("outcome")
-        print(f"{call['call_id']} {call['status']}{'' if outcome is None else ' ' + outcome['reason']}")
+        outcome = call.get("outcome") or {}
+        words = [call["call_id"], call["status"], outcome.get("reason", "")]
+        why = f": {outcome['detail']}" if outcome.get("detail") else ""
+        print(" ".join(filter(None, words)) + why)
     return 1 if args.wait and call["status"] != "completed" else 0
 
 

@@ -66,7 +66,18 @@ def _schemas() -> Schema:
     return {
         "Call": _object(call | optional, required=tuple(call)),
         "Calls": _object({"calls": _list(_ref("Call")), "next_cursor": _nullable(TEXT)}),
-        "Outcome": _object({"side": _closed_list(Side), "class": _closed_list(Class), "reason": _closed_list(Reason)}),
+        "Outcome": _object(
+            {
+                "side": _closed_list(Side),
+                "class": _closed_list(Class),
+                "reason": _closed_list(Reason),
+                "detail": {
+                    **TEXT,
+                    "description": "What the carrier said of it, in words; left out where nothing was said.",
+                },
+            },
+            required=("side", "class", "reason"),
+        ),
         "Turn": _object(
             {
                 "role": _closed_list(("caller", "agent")),

@@ -110,6 +110,9 @@ def test_a_record_in_public() -> None:
     assert (body["from"], body["to"]) == ("+15550123456", "+15550100")
     assert body["created_at"] == "2026-01-01T00:00:00.000Z"
     assert "analysis" not in body
+    refused = record()
+    refused.finish(Reason.CARRIER_REFUSED, T0, detail="Twilio refused: no such number (HTTP 400, code 21211)")
+    assert refused.public()["outcome"]["detail"] == "Twilio refused: no such number (HTTP 400, code 21211)"
     assert "recording" not in body
 
 

@@ -94,7 +94,15 @@ def test_waiting_tells_how_it_ended(bridge: Bridge, capsys: pytest.CaptureFixtur
         {"call_id": "call_1", "status": "busy", "outcome": {"reason": "busy"}},
     )
     assert main(["call", "+12125550123", "--wait"]) == 1
-    assert "call_1 busy busy" in capsys.readouterr().out
+    assert capsys.readouterr().out == "call_1 busy busy\n"
+
+
+def test_waiting_tells_what_the_carrier_said(bridge: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words, where it said anything."""
+    outcome = {"reason": "carrier_refused", "detail": "Twilio refused: not your number (HTTP 400, code 21210)"}
+    bridge.answers["POST", "/calls"] = (202, {"call_id": "call_1", "status": "failed", "outcome": outcome})
+    assert main(["call", "+12125550123", "--wait"]) == 1
+    assert capsys.readouterr().out == f"call_1 failed carrier_refused: {outcome['detail']}\n"
 
 
 def test_a_refusal_is_told_with_its_remedy(bridge: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
