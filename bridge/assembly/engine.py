@@ -41,6 +41,7 @@ def policy_of(settings: config.Settings, lines: Mapping[str, Line]) -> Policy:
         ring_timeout_s=outbound.ring_timeout_s,
         max_duration_s=outbound.max_duration_s,
         first_line=outbound.first_line,
+        hands_over=bool(settings.transfers),
         public_url=settings.public_url or "",
     )
 

@@ -129,7 +129,8 @@ def attempt_of(wanted: Wanted, *, call_id: str, due: datetime, policy: Policy) -
         plan={
             "machine_detection": wanted.machine_detection,
             "ring_timeout_s": policy.ring_timeout_s,
-            "time_limit_s": min(wanted.max_duration_s + TALK_SLACK_S, LONGEST_S),
+            # Where a person may take the call over, they talk as long as they like: the bridge ends the agent's part itself.
+            "time_limit_s": LONGEST_S if policy.hands_over else min(wanted.max_duration_s + TALK_SLACK_S, LONGEST_S),
         },
     )
 

@@ -24,6 +24,7 @@ class Policy:
     ring_timeout_s: int = 30
     max_duration_s: int = 1800
     first_line: str = ""
+    hands_over: bool = False  # calls may be transferred to a person
     public_url: str = ""
 
     def become(self, other: Policy) -> None:

@@ -29,6 +29,9 @@ backup_agents = ["backup"]
 number = "*"
 agent = "demo"
 
+[transfers]
+reception = "+12125550777"
+
 [outbound]
 allowed_prefixes = ["+1"]
 calls_per_second = 2.5
@@ -64,6 +67,7 @@ def test_every_rule_of_the_configuration_reaches_whoever_dials(tmp_path: Path) -
     assert (budget.daily_limit, budget.daily_minutes) == (4, 5)
     assert (policy.machine_detection, policy.ring_timeout_s, policy.max_duration_s) == ("detect", 17, 600)
     assert (policy.first_line, policy.caller_numbers) == ("This is an AI.", ("+12125550101",))
+    assert policy.hands_over
     assert policy.agents == {"demo", "backup"}
     assert policy.public_url == "https://bridge.example.com"
 

@@ -217,6 +217,13 @@ def test_the_carriers_time_limit_is_behind_ours() -> None:
     assert longest.plan["time_limit_s"] == LONGEST_S
 
 
+def test_whoever_takes_a_call_over_is_not_cut_off_with_the_agents_time() -> None:
+    """Where there is a place to transfer to, the carrier's own limit is the longest that there is."""
+    wanted = replace(WANTED, max_duration_s=600)
+    made = attempt_of(wanted, call_id=CALL, due=NOW, policy=replace(POLICY, hands_over=True))
+    assert made.plan["time_limit_s"] == LONGEST_S
+
+
 @pytest.mark.parametrize(
     ("why", "key"),
     [
