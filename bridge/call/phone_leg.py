@@ -55,6 +55,15 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
     return orders
 
 
+def rest(call: Call) -> list[e.Order]:
+    """The stream ends: what of the caller's sound has made no whole chunk, and the filter's tail."""
+    if call.uplink is None or call.agent is not Leg.OPEN:
+        return []
+    sound = call.uplink.process(bytes(call.chunk)) + call.uplink.flush()
+    call.chunk.clear()
+    return [e.SendAudio(sound)] if sound else []
+
+
 def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:
     """The stream is there, for the first time or again: what waited is heard, what was lost on the way too."""
     orders: list[e.Order] = [e.StopTimer(name) for name in ("stream", "prewarm", "gone", "patience")]
@@ -152,8 +161,8 @@ def phone_closed(call: Call, event: e.PhoneClosed, now: float) -> list[e.Order]:
     call.lost_orderly = event.orderly
     call.note("stream_stopped" if event.orderly else "stream_lost", now)
     if event.orderly:
-        return [e.StartTimer("gone", HANGUP_GRACE_S)]
-    return [e.StartTimer("patience", AGENT_PATIENCE_S), e.StartTimer("gone", LOST_S), e.Save()]
+        return [*rest(call), e.StartTimer("gone", HANGUP_GRACE_S)]
+    return [*rest(call), e.StartTimer("patience", AGENT_PATIENCE_S), e.StartTimer("gone", LOST_S), e.Save()]
 
 
 def stream_promised(call: Call, event: e.StreamPromised, now: float) -> list[e.Order]:
@@ -165,7 +174,12 @@ def stream_promised(call: Call, event: e.StreamPromised, now: float) -> list[e.O
         call.playback.away(now)
     call.lost_orderly = False
     call.note("stream_promised", now)
-    return [e.StartTimer("patience", event.patience), e.StartTimer("gone", max(event.patience, LOST_S)), e.Save()]
+    return [
+        *rest(call),
+        e.StartTimer("patience", event.patience),
+        e.StartTimer("gone", max(event.patience, LOST_S)),
+        e.Save(),
+    ]
 
 
 def out_of_patience(call: Call, now: float) -> list[e.Order]:

@@ -33,6 +33,24 @@ def test_larger_chunks_are_gathered_for_the_agent() -> None:
     assert b"".join(sent) == b"".join(bytes([number]) * 160 for number in range(6))
 
 
+def test_what_made_no_whole_chunk_goes_out_with_the_streams_end() -> None:
+    """The caller's last syllable reaches the agent, the filter's tail included, and once."""
+    stage = Stage(uplink_chunk_ms=60).connected()
+    stage.tell(e.PhoneAudio(b"\x01" * 160), e.PhoneAudio(b"\x02" * 160))
+    assert stage.sent(e.SendAudio) == []
+    orders = stage.tell(e.PhoneClosed(orderly=True))
+    assert e.SendAudio(b"\x01" * 160 + b"\x02" * 160) in orders
+    stage.until_over()
+    assert len(stage.sent(e.SendAudio)) == 1
+
+
+def test_a_stream_that_is_replaced_keeps_nothing_back() -> None:
+    """What the caller said before the new stream is with the agent when it begins."""
+    stage = Stage().connected()
+    stage.tell(e.PhoneAudio(b"\x01" * 159))
+    assert e.SendAudio(b"\x01" * 159) in stage.tell(e.StreamPromised(15.0))
+
+
 def test_a_chunk_that_an_agents_loss_left_open_is_the_first_that_its_successor_hears() -> None:
     """Nothing the caller said changes places."""
     stage = Stage(uplink_chunk_ms=60).connected()
