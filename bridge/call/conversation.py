@@ -118,6 +118,8 @@ def interruption(
         for turn in call.playback.turns_unplayed(now)
         if turn != PROMPT_TURN
     }
+    if source is Source.AGENT and call.turns.speaking and call.playback.fraction_heard(call.turns.number, now) is None:
+        heard[call.turns.number] = 0.0  # its text has come, its sound will not
     orders: list[e.Order] = list(call.playback.clear(now))
     call.numbers.clear()
     if call.downlink is not None:

@@ -20,6 +20,11 @@ class Turns:
         self._open_caller: Turn | None = None
         self._cut: tuple[Turn, float] | None = None  # its text may still come; how much of it was heard
 
+    @property
+    def speaking(self) -> bool:
+        """A turn of the agent is in progress."""
+        return self._open_agent is not None
+
     def agent_sound(self, now: float) -> int:
         """The agent's sound goes out: the number of the turn it belongs to."""
         if self._open_agent is None:
@@ -27,7 +32,11 @@ class Turns:
         return self.number
 
     def agent_text(self, text: str, at_ms: int, *, final: bool) -> None:
-        """What the agent says. A whole text fills the turn that sounds already, or begins the next one."""
+        """What the agent says. A whole text fills the turn that sounds already, or begins the next one; a blank one says
+        nothing.
+        """
+        if final and not text.strip():
+            return
         turn = self._open_agent
         if turn is None and not final and self._cut is not None:
             self._fill_cut(_joined(self._cut[0].text, text))
@@ -51,8 +60,10 @@ class Turns:
                 return
 
     def caller_text(self, text: str, at_ms: int, *, final: bool) -> None:
-        """What the caller said. A final one ends the agent's turn; pieces grow until then."""
+        """What the caller said. A final one ends the agent's turn; pieces grow until then. Noise is transcribed as blank."""
         if self._open_caller is None:
+            if final and not text.strip():
+                return
             self._open_caller = Turn(CALLER, "", at_ms)
             self._record.add_turn(self._open_caller)
         turn = self._open_caller
@@ -66,12 +77,12 @@ class Turns:
 
     def complete(self, caller_text: str, agent_text: str, at_ms: int) -> None:
         """Both texts of an exchange in full, once the agent has finished it."""
-        if caller_text:
+        if caller_text.strip():
             if self._open_caller is not None:
                 self._open_caller.text = caller_text[:MAX_TEXT]
             else:
                 self._insert_caller(caller_text, at_ms)
-        if agent_text:
+        if agent_text.strip():
             if self._open_agent is not None:
                 self._open_agent.text = agent_text[:MAX_TEXT]
             elif self._cut is not None:

@@ -31,6 +31,31 @@ def test_an_interruption_clears_though_the_agent_has_finished_sending() -> None:
     assert e.ClearAudio() in stage.tell(e.AgentInterrupted())
 
 
+def test_a_text_whose_sound_never_came_was_not_heard() -> None:
+    """The text comes before its sound: cut in between, nothing of it was heard, and what follows is another turn."""
+    stage = Stage().connected()
+    stage.tell(e.AgentText("Never heard.", final=True))
+    stage.tell(e.AgentInterrupted())
+    stage.tell(e.CallerText("Wait.", final=True), e.AgentText("Yes?", final=True))
+    stage.says(0.5)
+    turns = [(turn.role, turn.text, turn.heard, turn.interrupted) for turn in stage.record.turns]
+    assert turns == [
+        ("agent", "Never heard.", "", True),
+        ("caller", "Wait.", None, False),
+        ("agent", "Yes?", None, False),
+    ]
+    assert len(stage.played) == 4000
+
+
+def test_a_turn_that_was_heard_out_is_not_cut_by_an_interruption_after_it() -> None:
+    """Its sound was played to the end."""
+    stage = Stage().connected()
+    stage.says(0.5, text="All of it.")
+    stage.wait(1.0)
+    stage.tell(e.AgentInterrupted())
+    assert [(turn.heard, turn.interrupted) for turn in stage.record.turns] == [(None, False)]
+
+
 def test_with_barge_in_off_the_queue_is_left_alone() -> None:
     """The caller hears the agent out, and the record counts what was not accepted."""
     stage = Stage(barge_in="off").connected()

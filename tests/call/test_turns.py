@@ -49,6 +49,18 @@ def test_a_second_whole_text_is_a_second_turn() -> None:
     assert texts(turns) == ["agent: One.", "agent: Two."]
 
 
+def test_texts_without_words_are_no_turns() -> None:
+    """Transcripts of noise are blank: they neither make a turn nor cut the agent's in two."""
+    account = record()
+    turns = Turns(account)
+    turns.agent_text(" ", 0, final=True)
+    assert turns.agent_sound(0.1) == 1
+    turns.caller_text(" \n", 200, final=True)
+    assert turns.agent_sound(0.3) == 1
+    turns.complete("", " ", 400)
+    assert [(turn.role, turn.text) for turn in account.turns] == [("agent", "")]
+
+
 def test_the_callers_words_end_the_agents_turn() -> None:
     """Sound after them belongs to the next turn."""
     turns = Turns(record())
