@@ -302,10 +302,11 @@ class House:
         twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
-        routes += [*twilio.routes(), *self.outbound.routes()]
+        placing = self.outbound.routes()
+        routes += [*twilio.routes(), *placing]
         routes += self.business.routes()
         routes += health_routes(self.switchboard, lambda: self.ready)
-        routes += self.operations.routes()
+        routes += self.operations.routes(placing)
         if self.dashboard is not None:
             routes += self.dashboard.routes()
         return routes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from bridge import settings as config
 from bridge.agents.xuna.api import XunaAgent
@@ -133,9 +133,9 @@ class Operations:
 
     # ------------------------------------------------------------ the front door
 
-    def routes(self) -> list[BaseRoute]:
-        """Of the API and of metrics."""
-        routes: list[BaseRoute] = list(self.api.routes())
+    def routes(self, beside: Sequence[Route] = ()) -> list[BaseRoute]:
+        """Of the API and of metrics. ``beside``: the API's routes that stand before these."""
+        routes: list[BaseRoute] = list(self.api.routes(beside))
         if self._parts.settings.metrics.enabled:
             routes.append(metrics_route(self.metrics, self.access))
         return routes

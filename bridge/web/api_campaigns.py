@@ -111,7 +111,10 @@ class CampaignsApi:
 
     async def _results(self, request: Request, who: str) -> Response:
         campaign = await self._found(request)
-        if request.query_params.get("format") == "json":
+        form = _asked(request, "format", "csv")
+        if form not in {"csv", "json"}:
+            raise Refused("there is no such format", hint="csv or json.")
+        if form == "json":
             found = [msgspec.to_builtins(_person(each)) async for page in self._pages(campaign) for each in page]
             return JSONResponse({"results": found})
 
@@ -174,7 +177,7 @@ class CampaignsApi:
     # ------------------------------------------------------------ who must not be called
 
     async def _suppressed(self, request: Request, who: str) -> Response:
-        found = await self.suppressions.list(limit=PAGE, after=request.query_params.get("after", ""))
+        found = await self.suppressions.list(limit=PAGE, after=_asked(request, "after"))
         listed = [
             {"number": each.number, "source": each.source, "note": each.note, "added_at": iso(each.added_at)}
             for each in found
@@ -201,11 +204,20 @@ class CampaignsApi:
         return JSONResponse({"added": added, "known": len(set(numbers)) - added})
 
     async def _allow(self, request: Request, who: str) -> Response:
-        if not await self.suppressions.remove(request.path_params["number"]):
-            raise Refused(
-                "it is not on the list, or its owner has opted out", status=409, hint="An opt-out is kept for ever."
-            )
-        return Response(status_code=204)
+        number = request.path_params["number"]
+        if await self.suppressions.remove(number):
+            return Response(status_code=204)
+        if number in await self.suppressions.of([number]):
+            raise Refused("its owner has opted out", status=409, hint="An opt-out is kept for ever.")
+        raise Refused("it is not on the list", status=404, hint="GET /api/v1/suppressions has those that are.")
+
+
+def _asked(request: Request, name: str, otherwise: str = "") -> str:
+    """The one query parameter that a route has."""
+    params = request.query_params.multi_items()
+    if any(each != name for each, _ in params) or len(params) > 1:
+        raise Refused("there is an unknown query parameter, or one twice", hint=f"Known is: {name}.")
+    return params[0][1] if params else otherwise
 
 
 async def _raw(request: Request) -> bytes:

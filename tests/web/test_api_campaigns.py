@@ -1,10 +1,13 @@
 """Campaigns and suppressions over the operator API."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.store.database import Database
+from bridge.store.suppression import Suppressions
 from tests.support.deployment import Deployment, deployed
 
 PEOPLE = "number,name,zone\n+12125550123,Ada,America/New_York\n+12125550124,=2+3,America/New_York\nbad,Bob,\n"
@@ -99,6 +102,36 @@ async def test_who_is_suppressed_is_not_called(all_: Deployment) -> None:
     assert preview.json["reasons"]["on the suppression list"] == 1
     assert (await all_.ask("DELETE", "/api/v1/suppressions/+12125550123")).status == 204
     assert (await all_.ask("GET", "/api/v1/suppressions")).json["suppressions"] == []
+    gone = await all_.ask("DELETE", "/api/v1/suppressions/+12125550123")
+    assert (gone.status, bool(gone.json["remedy"])) == (404, True)
+
+
+async def test_who_has_opted_out_stays_so(all_: Deployment) -> None:
+    """An operator cannot take them off the list: 409, and they are on it still."""
+    store = Database(all_.house.settings.database_url)
+    await Suppressions(store).add(["+12125550125"], source="opt_out", now=datetime.now(UTC))
+    await store.close()
+    assert (await all_.ask("DELETE", "/api/v1/suppressions/+12125550125")).status == 409
+    listed = (await all_.ask("GET", "/api/v1/suppressions")).json["suppressions"]
+    assert [each["number"] for each in listed] == ["+12125550125"]
+
+
+@pytest.mark.parametrize("query", ["format=xml", "format=", "format=csv&format=json", "columns=all"])
+async def test_results_are_asked_for_as_described(all_: Deployment, query: str) -> None:
+    """What the description does not have is told, and not passed over."""
+    made = await all_.ask("POST", "/api/v1/campaigns", body={"rules": RULES, "csv": PEOPLE})
+    path = f"/api/v1/campaigns/{made.json['campaign_id']}/results"
+    refused = await all_.ask("GET", f"{path}?{query}")
+    assert (refused.status, bool(refused.json["remedy"])) == (422, True)
+    assert len((await all_.ask("GET", f"{path}?format=json")).json["results"]) == 3
+    assert (await all_.ask("GET", "/api/v1/suppressions?limit=5")).status == 422
+
+
+async def test_a_method_that_a_route_has_not_is_told_with_those_it_has(all_: Deployment) -> None:
+    """Also where the routes of campaigns and those of calls share a path."""
+    for path, allowed in (("/calls", "GET, HEAD, POST"), ("/campaigns", "GET, HEAD, POST")):
+        refused = await all_.ask("PUT", f"/api/v1{path}", body={})
+        assert (refused.status, refused.headers["Allow"]) == (405, allowed)
 
 
 async def test_nobody_without_a_key_sees_or_starts_anything(all_: Deployment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -80,18 +80,28 @@ class Api:
         """More routes. Before ``routes`` is asked."""
         self.endpoints += endpoints
 
-    def routes(self) -> list[Route]:
-        """One for each path, and one for every other below ``/api``: nobody without a key learns which there are."""
+    def routes(self, beside: Sequence[Route] = ()) -> list[Route]:
+        """One for each path, and one for every other below ``/api``: nobody without a key learns which there are. ``beside``:
+        routes of the API that stand before these, and answer for some of the methods of a path.
+        """
         paths: dict[str, dict[str, Endpoint]] = {}
         for each in self.endpoints:
             paths.setdefault(PREFIX + each.path, {})[each.method] = each
-        routes = [Route(path, self._answer(methods), methods=METHODS) for path, methods in paths.items()]
-        return [*routes, Route("/api/{rest:path}", self._answer({}), methods=METHODS)]
+        others: dict[str, set[str]] = {}
+        for route in beside:
+            others.setdefault(route.path, set()).update(route.methods or ())
+        return [
+            *(
+                Route(path, self._answer(paths.get(path, {}), others.get(path, set())), methods=METHODS)
+                for path in [*paths, *(each for each in others if each not in paths and each.startswith(PREFIX))]
+            ),
+            Route("/api/{rest:path}", self._answer({}, set()), methods=METHODS),
+        ]
 
-    def _answer(self, methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    def _answer(self, methods: dict[str, Endpoint], others: set[str]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                response = await self._admitted(request, methods)
+                response = await self._admitted(request, methods, others)
             except (Denied, Refused) as error:
                 response = problem(error.status, error.detail, remedy=error.remedy, headers=error.headers)
             except BodyTooLarge:
@@ -106,16 +116,16 @@ class Api:
 
         return endpoint
 
-    async def _admitted(self, request: Request, methods: dict[str, Endpoint]) -> Response:
+    async def _admitted(self, request: Request, methods: dict[str, Endpoint], others: set[str]) -> Response:
         found = methods.get("GET" if request.method == "HEAD" else request.method)
         if found is not None and found.admit is not None:
             visitor = await found.admit(request)
         else:
             visitor = self.access.admit(request, "viewer" if found is None else found.role)
-        if not methods:
+        if not methods and not others:
             raise Refused(404, "There is no such route.", f"See {PREFIX}/openapi.json.")
         if found is None:
-            allowed = ", ".join(sorted(methods))
+            allowed = ", ".join(sorted({*methods, *others, *(["HEAD"] if "GET" in methods else [])}))
             raise Refused(405, "This route has no such method.", f"Use {allowed}.", {"Allow": allowed})
         raw = await read_body(request, MAX_BODY)
         asked = Asked(request, visitor, _parsed(request, raw, found.body))

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, CarrierFailure, Reason, StoreUnavailable
@@ -120,9 +122,27 @@ async def test_other_methods_and_paths_are_named(world: World) -> None:
     """405 says which there are, 404 where the description is; HEAD is answered as GET."""
     refused = await world.ask("DELETE")
     assert told(refused)[0] == 405
-    assert refused.headers["allow"] == "GET, POST"
+    assert refused.headers["allow"] == "GET, HEAD, POST"
     assert told(await world.ask(path="/nowhere"))[0] == 404
     assert (await world.ask("HEAD")).status == 200
+
+
+async def test_methods_that_other_routes_answer_for_are_named_too(world: World) -> None:
+    """A path may be shared with routes that stand before, or be theirs alone."""
+
+    async def elsewhere(request: Request) -> Response:
+        return answer(200, {})
+
+    shared = Route("/api/v1/wishes", elsewhere, methods=["PATCH"])
+    theirs = Route("/api/v1/dreams/{id}", elsewhere, methods=["GET"])
+    routes = [shared, theirs, *world.api.routes([shared, theirs])]
+    headers = {"authorization": f"Bearer {OPERATOR}"}
+    for path, allowed in (("wishes", "GET, HEAD, PATCH, POST"), ("dreams/1", "GET, HEAD")):
+        refused = await ask(routes, "DELETE", f"/api/v1/{path}", headers=headers)
+        assert told(refused)[0] == 405
+        assert refused.headers["allow"] == allowed
+    assert told(await ask(routes, "DELETE", "/api/v1/dreams/1"))[0] == 401
+    assert (await ask(routes, "GET", "/api/v1/dreams/1")).status == 200
 
 
 @pytest.mark.parametrize(
