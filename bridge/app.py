@@ -22,6 +22,7 @@ from bridge.assembly.agents import Fleet, rules_of
 from bridge.assembly.business import Business
 from bridge.assembly.dashboard import DashboardWing
 from bridge.assembly.hangups import HangUps
+from bridge.assembly.leaving import drain
 from bridge.assembly.operations import Operations, Parts
 from bridge.assembly.outbound import OutboundWing
 from bridge.assembly.prompts import clips, words
@@ -54,10 +55,6 @@ from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
-LAST_QUESTIONS: Final = (
-    16  # looks, LOOK_S apart: the carrier asks what follows the last call; exit is within a second of it
-)
-LOOK_S: Final = 0.05
 FLUSH_S: Final = 5.0
 
 log = structlog.get_logger("bridge.app")
@@ -288,6 +285,7 @@ class House:
                 agents=self.agents,
                 streams=streams,
                 transfers=self.routing.transfers,
+                moved=None if self.reception is None else self.reception.transfers,
             )
         )
 
@@ -389,9 +387,5 @@ class House:
             self.outbound.stop()
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
-        await self.switchboard.drain(self.settings.drain_timeout_s)
-        for _ in range(LAST_QUESTIONS):
-            if self.reception is None or not self.reception.unasked:
-                break
-            await asyncio.sleep(LOOK_S)
+        await drain(self.switchboard, self.reception, self.settings.drain_timeout_s)
         await self.hangups.finish()

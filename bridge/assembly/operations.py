@@ -41,6 +41,7 @@ from bridge.web.openapi import document
 from bridge.web.proxies import Proxies
 from bridge.web.questions import Questions
 from bridge.web.streams import StreamChange
+from bridge.web.transfers import Transfers
 
 BEAT_S: Final = 4.0
 POLL_S: Final = 0.5
@@ -66,6 +67,7 @@ class Parts:
     agents: Mapping[str, Agent]
     streams: StreamChange
     transfers: Mapping[str, object]  # by name; changes in place
+    moved: Transfers | None = None  # the calls that are with a person
 
 
 class Operations:
@@ -102,6 +104,7 @@ class Operations:
                 carrier=parts.rest,
                 alive=self.alive,
                 streams=parts.streams,
+                moved=parts.moved,
             )
         )
         self.metrics = Metrics(

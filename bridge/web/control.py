@@ -51,6 +51,18 @@ class Carrier(Protocol):
         ...
 
 
+class Moved(Protocol):
+    """The calls that are with a person (``web.transfers.Transfers``)."""
+
+    def find(self, carrier_call_id: str) -> CallRecord | None:
+        """One of them."""
+        ...
+
+    def close(self, record: CallRecord, reason: Reason) -> None:
+        """It is over."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ways:
     """What the control works with. ``alive``: whether an instance is known to run."""
@@ -63,6 +75,7 @@ class Ways:
     carrier: Carrier
     alive: Callable[[str], Awaitable[bool]]
     streams: StreamChange
+    moved: Moved | None = None
 
 
 class CallControl:
@@ -170,6 +183,9 @@ class CallControl:
             await self._ways.records.change(record.call_id, _cancel)
         elif record.direction is Direction.INBOUND or not await self._ways.carrier.cancel(known):
             await self._ways.carrier.end(known)
+        moved = self._ways.moved
+        if moved is not None and known is not None and (handed_over := moved.find(known)) is not None:
+            moved.close(handed_over, Reason.OPERATOR_HANGUP)
 
 
 def _cancel(record: CallRecord) -> None:

@@ -6,6 +6,7 @@ The carrier dials with ``<Dial>``: when the caller hangs up, it stops the ringin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ MAX_TRANSFERS: Final = 3  # of one call, failed ones included
 MAX_KEPT: Final = 1000
 MAX_SUMMARY: Final = 400  # characters, half a minute
 TAKEN: Final = frozenset({"completed", "answered"})
+RING_SLACK_S: Final = 5.0  # the carrier may let it ring longer (API reference, Timeout), and asks then
 SETTLE_S: Final = 3.0  # the call is over: how the transfer went is told by another question, which may come after
 
 log = structlog.get_logger("bridge.transfers")
@@ -54,6 +56,7 @@ class _Open:
 
     record: CallRecord
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    rings_until: float = 0.0
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Transfers:
     answers: Answers
     saved: Callable[[CallRecord], None]
     settle_s: float = SETTLE_S
+    clock: Callable[[], float] = time.monotonic
     _open: OrderedDict[str, _Open] = field(default_factory=OrderedDict)
 
     def begun(self, record: CallRecord) -> None:
@@ -84,6 +88,12 @@ class Transfers:
         """The carrier has still to ask whom to dial."""
         return any(not known.record.detail.get(DIALLED) for known in self._open.values())
 
+    @property
+    def ringing(self) -> bool:
+        """Somebody's phone may be ringing, and the caller be back when nobody picks up."""
+        now = self.clock()
+        return any(now < known.rings_until for known in self._open.values())
+
     def dial(self, record: CallRecord, counter: int) -> str | None:
         """TwiML that connects the call; None where it cannot be: the place is gone, or it was transferred too often."""
         place = self.places.get(str(record.detail.get("target", "")))
@@ -92,6 +102,9 @@ class Transfers:
             self._failed(record, "not_possible")
             return None
         record.detail |= {"transfers": count, DIALLED: True}
+        known = self._open.get(record.carrier_call_id or "")
+        if known is not None:
+            known.rings_until = self.clock() + place.timeout_s + RING_SLACK_S
         whisper = self.answers.whisper_url(record.call_id) if place.mode == "warm" else None
         action = self.answers.after_url(counter, dialled=True)
         self.saved(record)

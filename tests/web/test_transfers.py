@@ -126,6 +126,23 @@ def test_who_picked_up_and_was_gone_before_the_two_were_connected_did_not_take_i
         assert record.outcome is Reason.TRANSFERRED
 
 
+def test_it_rings_for_as_long_as_it_may() -> None:
+    """Whoever waits for it waits no longer: the configured time, and what the carrier may add to it."""
+    keeper = Keeper()
+    now = 100.0
+    keeper.transfers.clock = lambda: now
+    record = keeper.begun()
+    assert not keeper.transfers.ringing
+    keeper.transfers.dial(record, 2)
+    now += 24.0
+    assert keeper.transfers.ringing
+    now += 2.0
+    assert not keeper.transfers.ringing
+    now -= 10.0
+    keeper.transfers.over(record, after(dial_status="busy"))
+    assert not keeper.transfers.ringing
+
+
 async def test_the_end_that_is_told_first_waits_for_how_it_went() -> None:
     """Two requests tell of the end, in any order: nobody took the call whom the caller did not wait for."""
     keeper = Keeper()

@@ -28,10 +28,12 @@ class CallOver(Exception):
 
 @dataclass(frozen=True)
 class DialResult:
-    """How the person who is dialled behaves: DialCallStatus, and for how long they talk (s)."""
+    """How the person who is dialled behaves: DialCallStatus, and for how long they talk (s). ``bridged``: whether they were
+    connected; None: where they picked up."""
 
     status: str = "completed"
     seconds: float = 0.0
+    bridged: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,9 @@ class Follower:
         await asyncio.sleep(result.seconds)
         if not self.action:
             return None
+        bridged = result.status == "completed" if result.bridged is None else result.bridged
         extra = [("DialCallStatus", result.status), ("DialCallDuration", str(round(result.seconds)))]
-        extra += [("DialCallSid", sid("CA")), ("DialBridged", str(result.status == "completed").lower())]
+        extra += [("DialCallSid", sid("CA")), ("DialBridged", str(bridged).lower())]
         return await call.fetch("action", self.action, extra, method=verb.get("method", "POST"))
 
     async def _gather(self, verb: Verb) -> Document | None:
