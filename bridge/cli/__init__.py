@@ -66,6 +66,11 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has stopped reading: `callbridge calls list | head`.
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{error.filename} cannot be used: {error.strerror}. Name another file.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     operator = operator_of(args)
     headers = {"Idempotency-Key": args.key} if args.key else {}
-    call = operator.ask("POST", "/calls", body, headers)
+    call = operator.ask("POST", "/calls", body, headers, wanted="call_id")
     if args.wait:
         call = _wait(operator, call)
     if args.json:
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def _wait(operator: Operator, call: dict[str, Any]) -> dict[str, Any]:
     while call["status"] not in DONE:
         time.sleep(POLL_S)
-        call = operator.ask("GET", f"/calls/{call['call_id']}")
+        call = operator.ask("GET", f"/calls/{call['call_id']}", wanted="status")
     return call
 
 

@@ -82,7 +82,8 @@ def _send(operator: Operator, args: argparse.Namespace) -> int:
     else:
         body["csv"] = text
     headers = {"Idempotency-Key": args.key} if args.key else {}
-    made = operator.ask("POST", "/campaigns/preview" if args.verb == "preview" else "/campaigns", body, headers)
+    path = "/campaigns/preview" if args.verb == "preview" else "/campaigns"
+    made = operator.ask("POST", path, body, headers, wanted="summary")
     if args.verb == "create" and args.start:
         made.update(operator.ask("POST", f"/campaigns/{made['campaign_id']}/start", {}))
     if args.json:

@@ -25,9 +25,18 @@ class Operator:
     url: str
     key: Secret
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """One request; the JSON that comes back. Raises BridgeError with the bridge's own words and remedy."""
-        found: dict[str, Any] = json.loads(self.raw(method, path, body, headers) or b"{}")
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, *, wanted: str = ""
+    ) -> dict[str, Any]:
+        """One request; the JSON that comes back, in which ``wanted`` is a key. Raises BridgeError with the bridge's own words
+        and remedy, or where it was no bridge that answered.
+        """
+        try:
+            found = json.loads(self.raw(method, path, body, headers) or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or (wanted and wanted not in found):
+            raise BridgeError(f"what answers at {self.url} is no bridge.", hint="Is --url its own address?")
         return found
 
     def raw(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:

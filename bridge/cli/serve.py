@@ -8,6 +8,7 @@ socket activation the socket is systemd's.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from bridge.cli import add_config, parent, with_carrier
+from bridge.errors import BridgeError
 from bridge.settings import Settings
 
 BIND_S: Final = 5.0  # a predecessor may still be letting go of the port
@@ -47,12 +49,6 @@ def run(args: argparse.Namespace) -> int:
     if args.fd is not None:
         return _serve(settings, socket.socket(fileno=args.fd), Child(load, _worker(settings, args), args.lifeline))
     listener = _inherited() or _bind(settings.server.host, settings.server.port)
-    if listener is None:
-        print(
-            f"{settings.server.host}:{settings.server.port} is in use. Stop what listens there, or choose --port.",
-            file=sys.stderr,
-        )
-        return 1
     if not args.single:
         _become_parent(listener, _again(args))
     return _serve(settings, listener, Child(load, _worker(settings, args)))
@@ -88,7 +84,8 @@ def _inherited() -> socket.socket | None:
     return socket.socket(fileno=SYSTEMD_FD)
 
 
-def _bind(host: str, port: int) -> socket.socket | None:
+def _bind(host: str, port: int) -> socket.socket:
+    """Raises BridgeError where nobody can listen there, at once unless a predecessor may be about to let go of it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     until = time.monotonic() + BIND_S
     while True:
@@ -96,10 +93,17 @@ def _bind(host: str, port: int) -> socket.socket | None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-        except OSError:
+        except OSError as error:
             listener.close()
+            if error.errno != errno.EADDRINUSE:
+                raise BridgeError(
+                    f"{host}:{port} cannot be listened on: {error.strerror}.",
+                    hint="Choose --host among this machine's own addresses, and a --port that its user may use.",
+                ) from None
             if time.monotonic() > until:
-                return None
+                raise BridgeError(
+                    f"{host}:{port} is in use.", hint="Stop what listens there, or choose --port."
+                ) from None
             time.sleep(0.1)
         else:
             listener.listen(BACKLOG)

@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from bridge.cli import add_config, with_carrier
-from bridge.errors import ConfigurationError
+from bridge.errors import BridgeError, ConfigurationError
 from bridge.settings import Settings
 
 MAX_SIGNALS: Final = 16
@@ -47,6 +47,11 @@ def run(args: argparse.Namespace) -> int:
             return new
 
         asyncio.run(_work(settings, again, args.parent))
+    except ExceptionGroup as group:
+        known, others = group.split(BridgeError)
+        if known is None or others is not None:
+            raise
+        raise known.exceptions[0] from None
     finally:
         logging.close()
     return 0

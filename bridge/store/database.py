@@ -6,6 +6,7 @@ Everything that means "away" (refused, locked, full, read-only, no connection le
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import sqlite
 
 from bridge.call.ports import Secret
-from bridge.errors import StoreUnavailable
+from bridge.errors import ConfigurationError, Mistake, StoreUnavailable
 from bridge.store import schema
 from bridge.store.failures import OUTAGES, verdict
 from bridge.store.sqlite import SqliteFile
@@ -37,6 +38,15 @@ RECOVERED: Final = (
     "Another process has the database open, or one has died without closing it: what it had committed is there, and what"
     " a loss of power has torn is not."
 )
+HOPELESS: Final = {  # no waiting helps where a file cannot be made for these
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOENT,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EROFS,
+}
 POOL: Final = 5  # connections of one process to PostgreSQL
 
 log = structlog.get_logger(__name__)
@@ -56,18 +66,21 @@ class Database:
 
     async def migrate(self, *, patience: float = 30.0, tell: bool = False) -> None:
         """Make the database fit this code; several processes may do so at once. Raises ConfigurationError where it is newer
-        than the code, StoreUnavailable where it does not answer within ``patience`` seconds. ``tell``: log what a process
-        that died has left.
+        than the code or its file cannot be made, StoreUnavailable where it does not answer within ``patience`` seconds.
+        ``tell``: log what a process that died has left, and that it has to be waited for.
         """
-        deadline = time.monotonic() + patience
+        deadline, told = time.monotonic() + patience, not tell
         if tell and isinstance(self._driver, SqliteFile) and (left := self._driver.unfolded()):
             log.warning("store_recovered", bytes=left, hint=RECOVERED)
         while True:
             try:
                 await self._migrate(patience)
-            except StoreUnavailable:
+            except StoreUnavailable as away:
                 if time.monotonic() + 0.2 > deadline:
                     raise
+                if not told:
+                    log.warning("store_awaited", error=str(away), hint=away.hint, at_most_s=patience)
+                    told = True
                 await asyncio.sleep(0.2)
             else:
                 return
@@ -163,7 +176,16 @@ def _make_room(place: Place) -> None:
         place.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(place.path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise verdict(error) from None
+        if error.errno not in HOPELESS:
+            raise verdict(error) from None
+        remedy = "Let the user that runs the bridge write in its folder, or name another file."
+        raise ConfigurationError(
+            [
+                Mistake(
+                    "database", "database_url", f"names {place.path}, which cannot be made ({error.strerror})", remedy
+                )
+            ]
+        ) from None
 
 
 def _driver(place: Place, *, timeout: float, pool: int) -> SqliteFile | PostgresqlServer:

@@ -145,3 +145,24 @@ def test_suppressions_come_from_a_file(bridge: Bridge, tmp_path: Path) -> None:
     bridge.answers["POST", "/suppressions"] = (200, {"added": 2, "known": 0})
     assert main(["campaign", "suppress", f"@{tmp_path}/numbers.txt"]) == 0
     assert bridge.asked[0][2] == {"numbers": ["+12125550123", "+12125550124"]}
+
+
+@pytest.mark.parametrize("told", ["<html>hello</html>", [1], {"ok": True}, ""])
+def test_what_is_no_bridge_is_told_in_words(bridge: Bridge, capsys: pytest.CaptureFixture[str], told: object) -> None:
+    """Some other server answers at the address, and says yes to everything."""
+    bridge.answers["POST", "/calls"] = (200, told)
+    bridge.answers["POST", "/campaigns/preview"] = (200, told)
+    assert main(["call", "+12125550123"]) == 1
+    assert "is no bridge" in capsys.readouterr().err
+    assert main(["campaign", "preview", __file__]) == 1
+    assert "is no bridge" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_saved_are_told_in_words(
+    bridge: Bridge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is named, and what is wrong with it."""
+    bridge.answers["GET", "/campaigns/camp_1/results"] = (200, "line,number\r\n")
+    file = tmp_path / "nowhere" / "r.csv"
+    assert main(["campaign", "results", "camp_1", "--out", str(file)]) == 1
+    assert f"{file} cannot be used: No such file or directory." in capsys.readouterr().err

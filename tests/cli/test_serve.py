@@ -1,10 +1,12 @@
 """``callbridge serve`` and ``worker`` before they begin."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from bridge.cli import main
+from tests.support.house import ACCOUNT, TOKEN
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
@@ -18,3 +20,45 @@ def test_without_a_carrier_there_is_nothing_to_serve(
     said = capsys.readouterr().err
     assert "carriers.twilio: is missing" in said
     assert "callbridge demo" in said
+
+
+CONFIG = f"""
+public_url = "https://bridge.example.com"
+[carriers.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+[agents.demo]
+provider = "demo"
+[[lines]]
+number = "*"
+agent = "demo"
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [("203.0.113.9", "203.0.113.9:0 cannot be listened on"), ("host.invalid", "host.invalid:0 cannot be listened on")],
+)
+def test_where_nobody_can_listen_is_told_at_once(
+    host: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address of another machine, or a name of none, is not taken for one that is in use."""
+    file = tmp_path / "bridge.toml"
+    file.write_text(CONFIG)
+    assert main(["serve", "--config", str(file), "--host", host, "--port", "0"]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "--host" in told
+
+
+def test_a_port_that_is_taken_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it has not become free for a while."""
+    monkeypatch.setattr("bridge.cli.serve.BIND_S", 0.0)
+    file = tmp_path / "bridge.toml"
+    file.write_text(CONFIG)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--config", str(file), "--port", str(port)]) == 1
+    assert f"127.0.0.1:{port} is in use" in capsys.readouterr().err

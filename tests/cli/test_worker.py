@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from tests.support.house import ACCOUNT, TOKEN
@@ -84,3 +85,20 @@ async def test_a_worker_reads_its_configuration_again(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(60):
             assert await process.wait() == 0
+
+
+async def test_a_worker_that_cannot_use_the_database_says_so_and_no_more(tmp_path: Path) -> None:
+    """In the words and with the exit code of the server, not with a traceback."""
+    async with worker(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "calls.db")) as database, database:
+        database.execute("UPDATE callbridge_version SET version_num = 'later'")
+    command = [sys.executable, "-m", "bridge", "worker", "--config", str(tmp_path / "bridge.toml")]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        _, said = await process.communicate()
+    assert process.returncode == 2
+    assert b"a newer callbridge" in said
+    assert b"Traceback" not in said

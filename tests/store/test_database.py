@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import text
 
-from bridge.errors import LocalError, StoreUnavailable
+from bridge.errors import ConfigurationError, LocalError, StoreUnavailable
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from tests.store.conftest import Make
@@ -58,6 +59,30 @@ async def test_a_sqlite_file_is_made_with_its_folder_for_its_owner_only(tmp_path
     assert pragmas == ["wal", 1, 1]
     file = tmp_path / "a b%" / "deep" / "calls.db"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("file", ["taken/calls.db", "taken/deeper/calls.db"])
+async def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path, file: str) -> None:
+    """By its name and with the remedy: no waiting helps."""
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    database = Database(f"sqlite:///{tmp_path}/{file}")
+    async with asyncio.timeout(10):
+        with pytest.raises(ConfigurationError, match=r"taken.*cannot be made") as told:
+            await database.migrate(patience=3600)
+    await database.close()
+    assert "write in its folder" in str(told.value.mistakes[0])
+
+
+async def test_a_database_that_is_waited_for_is_told_of_once(tmp_path: Path) -> None:
+    """By a server that starts: whoever started it would see nothing for half a minute."""
+    file = tmp_path / "calls.db"
+    file.write_bytes(b"no database, and no empty file either" * 100)
+    database = Database(f"sqlite:///{file}")
+    with structlog.testing.capture_logs() as logs, pytest.raises(StoreUnavailable):
+        await database.migrate(patience=1.0, tell=True)
+    await database.close()
+    waited = [each for each in logs if each["event"] == "store_awaited"]
+    assert [each["hint"] for each in waited] == ["The file in database_url is no SQLite database."]
 
 
 async def test_readers_of_sqlite_do_not_wait_for_a_writer(tmp_path: Path, make: Make) -> None:
