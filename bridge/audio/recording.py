@@ -67,8 +67,12 @@ class Tape:
         return bool(self._pauses) and self._pauses[-1][1] < 0
 
     def take(self, now: float, *, all_: bool = False) -> tuple[bytes, bytes]:
-        """What was heard since the last time, up to LAG_S ago (``all_``: up to now): caller and agent, equally long."""
+        """What was heard since the last time, up to LAG_S ago: caller and agent, equally long. ``all_``: up to now, or to
+        the end of the caller's sound where that has run ahead of the clock.
+        """
         size = int((now if all_ else now - LAG_S) * RATE) - self._base
+        if all_:
+            size = max(size, len(self._caller))
         if size <= 0:
             return b"", b""
         sides = []

@@ -56,6 +56,7 @@ class Reel:
     def __init__(self, path: Path, kind: str, began: float) -> None:
         self.tape = Tape()
         self.began = began  # on the loop's clock
+        self.ended: float | None = None  # when the call was over: the writer may come later
         self.path = path
         self._kind = kind
         self._file: Any = None
@@ -114,6 +115,7 @@ class Recorder:
     def saved(self, record: CallRecord) -> None:
         """A record has changed: with the call's end its file is finished."""
         if record.status.terminal and (reel := self._reels.pop(record.call_id, None)) is not None:
+            reel.ended = asyncio.get_running_loop().time()
             self._ended.append(reel)
             self._work.set()
 
@@ -157,7 +159,7 @@ class Recorder:
         loop = asyncio.get_running_loop()
         ended, self._ended = self._ended, []
         work = [
-            (reel, *reel.tape.take(loop.time() - reel.began, all_=reel in ended), reel in ended)
+            (reel, *reel.tape.take((reel.ended or loop.time()) - reel.began, all_=reel in ended), reel in ended)
             for reel in [*self._reels.values(), *ended]
         ]
         writing = loop.run_in_executor(self._pool, _write, work)

@@ -55,6 +55,16 @@ def test_late_sound_of_the_caller_is_kept_in_order() -> None:
     assert tape.take(0.22, all_=True)[0] == A[:160] + B[:1600]
 
 
+def test_the_callers_last_sound_is_kept_though_it_ran_ahead() -> None:
+    """A burst just before the end is on the tape in full."""
+    tape = Tape()
+    for _ in range(10):
+        tape.caller(A[:160], 0.1)
+    caller, agent = tape.take(0.1, all_=True)
+    assert caller.endswith(A[:1600])
+    assert len(caller) == len(agent)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["caller", "agent", "clear", "take", "pause", "resume"]), st.floats(0, 0.5)),

@@ -98,6 +98,21 @@ async def test_a_stream_that_is_recorded_is_the_stream(deck: Deck) -> None:
     assert [tapped.send(each) for each in orders] == [b"PlayAudio", b"PlayMark", b"ClearAudio"]
 
 
+async def test_a_recording_ends_with_its_call(deck: Deck) -> None:
+    """However late the writer comes to it: no second of silence is added to what was heard."""
+    call = record()
+    tapped = deck.recorder.tap(call, deck.stream)  # type: ignore[arg-type]
+    tapped.receive(b"loud")
+    deck.passes(2.0)
+    call.status = Status.COMPLETED
+    deck.recorder.saved(call)
+    deck.passes(60.0)
+    await deck.stop()
+    path = deck.recorder.path(call)
+    assert path is not None
+    assert 2.0 <= soundfile.info(path).duration < 3.0
+
+
 async def test_while_it_is_paused_there_is_silence(deck: Deck) -> None:
     """A card number is not on the tape; a call that is not recorded here cannot be paused."""
     call = record()
