@@ -66,7 +66,7 @@ def metrics() -> str:
         """An instance without calls."""
 
         def __getattr__(self, name: str) -> Any:
-            return {} if name == "refused" else Board() if name == "lag" else 0
+            return {} if name == "refused" else Board() if name in ("lag", "meter") else 0
 
     sources = Sources(Board(), lambda: 0, lambda: 0, dict, lambda: 0, lambda: 0)  # type: ignore[arg-type]
     rows = ""

@@ -101,6 +101,7 @@ class Reason(StrEnum):
     TRANSFER_FAILED = "transfer_failed", Side.CARRIER, Class.CARRIER_ERROR
     UNRECONCILED = "unreconciled", Side.CARRIER, Class.CARRIER_ERROR  # neither side knows of the call any more
     # the bridge
+    AGENT_BUDGET = "agent_budget", Side.BRIDGE, Class.BRIDGE_ERROR  # the agents' minutes of the day are used up
     OVERLOADED = "overloaded", Side.BRIDGE, Class.BRIDGE_ERROR
     DRAINING = "draining", Side.BRIDGE, Class.BRIDGE_ERROR
     DRAIN_TIMEOUT = "drain_timeout", Side.BRIDGE, Class.BRIDGE_ERROR

@@ -22,6 +22,7 @@ from bridge.runtime.chores import Chore, Chores
 from bridge.runtime.reconciler import Reconciler, ReconcilerParts
 from bridge.runtime.switchboard import Switchboard
 from bridge.runtime.tracing import Tracing
+from bridge.store.agent_time import AgentTime
 from bridge.store.calls import Calls
 from bridge.store.campaigns import CampaignStore
 from bridge.store.commands import Command, Commands
@@ -90,6 +91,7 @@ class Operations:
         self.commands = Commands(parts.database)
         self.instances = Instances(parts.database)
         self.idempotency = Idempotency(parts.database)
+        self.agent_time = AgentTime(parts.database)
         self.campaigns = CampaignStore(parts.database)
         self.forgetters: list[Callable[[CallRecord], Awaitable[None]]] = []
         self.media_refused: Mapping[str, int] = {}
@@ -240,6 +242,7 @@ class Operations:
         chores = Chores()
         chores.add(
             Chore("heartbeat", BEAT_S, self.beat),
+            Chore("agent time", BEAT_S, self.count_agent_time),
             Chore("commands", POLL_S, self._poll),
             Chore("reconcile", RECONCILE_S, reconciler.run_once, limit_s=120.0),
             Chore("purge", PURGE_S, self._purge),
@@ -272,13 +275,20 @@ class Operations:
         draining = board.draining or board.leaving
         if total:
             board.share = await self.instances.share(
-                instance, active_calls=board.active, total=total, capacity=board.capacity, draining=draining
+                instance, active_calls=board.active, total=total, capacity=board.offered, draining=draining
             )
         else:
-            await self.instances.beat(instance, active_calls=board.active, capacity=board.capacity, draining=draining)
+            await self.instances.beat(instance, active_calls=board.active, capacity=board.offered, draining=draining)
         board.promised = (await self.instances.room()).promised_each
         self._others = sum(each.alive for each in await self.instances.all()) > 1
         await self.take_commands()
+
+    async def count_agent_time(self) -> None:
+        """Where a day's minutes are limited: tell the others ours, and learn theirs."""
+        board = self._parts.switchboard
+        here = board.meter.here(today := datetime.now(UTC).date())
+        if board.limits.agent_minutes_per_day:
+            board.meter.elsewhere_s = await self.agent_time.report(self._parts.instance, today, here)
 
     async def _poll(self) -> None:
         if self._others:
@@ -294,6 +304,7 @@ class Operations:
         now = datetime.now(UTC)
         await Grants(self._parts.database).purge(now)
         await self.idempotency.purge(now)
+        await self.agent_time.purge(now.date())
 
     async def expire(self, now: datetime | None = None) -> None:
         """Remove what is older than ``retention_days``."""

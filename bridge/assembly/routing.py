@@ -114,6 +114,7 @@ def limits_of(settings: config.Settings) -> Limits:
         max_calls=settings.max_calls,
         max_calls_per_caller=settings.limits.calls_per_caller or settings.max_calls,
         max_calls_per_caller_hour=settings.limits.calls_per_caller_per_hour,
+        agent_minutes_per_day=settings.limits.agent_minutes_per_day,
         loop_lag_s=settings.limits.loop_lag_ms / 1000 or 3600.0,
         prewarmed=settings.limits.prewarmed,
     )

@@ -15,6 +15,7 @@ from bridge.call import events as e
 from bridge.call.record import Direction
 from bridge.errors import Reason
 from bridge.runtime.lag import LoopLag
+from bridge.runtime.meter import Meter
 from bridge.runtime.session import CallSession
 
 HOUR_S: Final = 3600.0
@@ -32,6 +33,7 @@ class Limits:
     max_calls_per_caller: int = 5  # at once
     max_calls_per_caller_hour: int = 0  # 0: no limit
     loop_lag_s: float = 0.1
+    agent_minutes_per_day: int = 0  # of all instances; 0: no limit
     prewarmed: int = 50  # agents' sessions held for streams that are not there yet
 
 
@@ -41,6 +43,7 @@ class Switchboard:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.lag = LoopLag(limit_s=limits.loop_lag_s)
+        self.meter = Meter()
         self.share: int | None = None  # of a limit over all instances; None: there is none
         self.promised = 0  # places kept for people who are being called
         self.leaving = False  # about to drain: no more calls are wanted, those that come are still taken
@@ -102,6 +105,17 @@ class Switchboard:
         return min(most, max(1, self.active + self._coming)) if self.lag.overloaded else most
 
     @property
+    def spent(self) -> bool:
+        """The agents have talked today for as long as they may. What is in progress goes on."""
+        minutes = self.limits.agent_minutes_per_day
+        return minutes > 0 and self.meter.total >= minutes * 60
+
+    @property
+    def offered(self) -> int:
+        """Calls that this instance would have: nobody is to be dialled for whom there is no agent's time."""
+        return self.active if self.spent else self.capacity
+
+    @property
     def full(self) -> bool:
         """No call more: as many as may be, of this instance or of all, or the machine cannot keep up."""
         return self.active + self._coming >= self._within(self.capacity)
@@ -122,6 +136,8 @@ class Switchboard:
             and (self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller))
         )
         reason = Reason.DRAINING if self.draining else Reason.OVERLOADED if crowded or greedy else None
+        if reason is None and self.spent and not placed:
+            reason = Reason.AGENT_BUDGET
         if reason is not None:
             self.refused[reason] = self.refused.get(reason, 0) + 1
         return reason
@@ -170,6 +186,7 @@ class Switchboard:
         """Begin a call that was admitted."""
         record = session.record
         self.admitted += 1
+        self.meter.begin()
         self._sessions[record.call_id] = session
         if record.carrier_call_id:
             self._by_carrier[record.carrier_call_id] = record.call_id
@@ -192,6 +209,7 @@ class Switchboard:
                 del self._sessions[record.call_id]
                 if record.carrier_call_id:
                     self._by_carrier.pop(record.carrier_call_id, None)
+            self.meter.end()
             self._left(record.person)
             if not self._sessions:
                 self._idle.set()

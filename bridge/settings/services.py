@@ -70,6 +70,7 @@ class Limits:
 
     calls_per_caller: Annotated[int, Range(0, 1000)] = 0  # at once from one number; 0: no limit (a company shares one)
     calls_per_caller_per_hour: Annotated[int, Range(0, 100_000)] = 0  # 0: no limit
+    agent_minutes_per_day: Annotated[int, Range(0, 10_000_000)] = 0  # of all calls, on all instances; 0: no limit
     loop_lag_ms: Annotated[int, Range(0, 10_000)] = (
         100  # p95 over three seconds beyond which calls are refused; 0: never
     )

@@ -110,6 +110,21 @@ INSTANCES: Final = Table(
     Column("capacity", Integer),  # calls that it can have; NULL: it does not say
 )
 
+AGENT_TIME: Final = Table(  # how long agents talked, by day of UTC; the instance is of one run
+    "agent_time",
+    METADATA,
+    Column("day", String, primary_key=True),  # ISO 8601
+    Column("instance", String, primary_key=True),
+    Column("milliseconds", BigInteger, nullable=False),
+)
+
+LOGOUTS: Final = Table(  # sessions of the dashboard that were ended before they expired
+    "logouts",
+    METADATA,
+    Column("session", String, primary_key=True),  # a hash of what the cookie holds
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
 OUTBOX: Final = Table(  # messages that must arrive: tool calls that were put off, events
     "outbox",
     METADATA,

@@ -121,6 +121,11 @@ class Readings:
         """As prometheus_client asks a collector."""
         sources, board = self._sources, self._sources.switchboard
         yield GaugeMetricFamily("callbridge_active_calls", "Calls in progress.", board.active)
+        yield GaugeMetricFamily(
+            "callbridge_agent_seconds_today",
+            "Of all instances, where limits.agent_minutes_per_day is set.",
+            board.meter.total,
+        )
         yield GaugeMetricFamily("callbridge_draining", "1 from the signal to the end.", int(board.draining))
         yield GaugeMetricFamily("callbridge_loop_lag_seconds", "p95 of the last 3 s.", board.lag.p95)
         yield GaugeMetricFamily("callbridge_loop_lag_worst_seconds", "The worst so far.", board.lag.worst)

@@ -71,6 +71,31 @@ async def test_an_instance_that_lost_a_call_to_another_lets_go(all_: Deployment,
     await call.hang_up()
 
 
+async def test_t27_the_minutes_of_all_instances_are_counted_together(tmp_path: Path) -> None:
+    """What one instance's calls have used is gone for the other, which says so; a restart gives nothing back."""
+    more = "[limits]\nagent_minutes_per_day = 1\n"
+    async with deployed(tmp_path, more=more) as all_:
+        text = settled(tmp_path, all_.xuna, all_.rest.url, more=more)
+        async with running(tmp_path, text) as other:
+            spent = operations(other).agent_time
+            await spent.report(other.instance, datetime.now(UTC).date(), 59.4)  # as its calls did
+        call, _ = await all_.talking()  # 99 %: it is taken
+        await operations(all_.house).count_agent_time()
+        assert all_.house.switchboard.meter.elsewhere_s == 59.4
+        await spent.report("another", datetime.now(UTC).date(), 0.6)
+        await operations(all_.house).count_agent_time()
+        refused = await all_.carrier.call()
+        await refused.ended()
+        assert any("lines are busy" in twiml for _, twiml in refused.documents)
+        assert not call.over  # what is in progress goes on
+        metrics = (await all_.ask("GET", "/metrics")).text
+        assert 'callbridge_calls_refused_total{reason="agent_budget"} 1.0' in metrics
+        await call.hang_up()
+        record = all_.house.writer.find(refused.sid) or await all_.house.calls.get(refused.sid)
+        assert record is not None
+        assert record.outcome is Reason.AGENT_BUDGET
+
+
 async def test_a_process_that_ends_as_it_should_leaves(all_: Deployment, tmp_path: Path) -> None:
     """After a drain nobody takes it for dead."""
     async with second(all_, tmp_path) as other:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -148,6 +149,40 @@ async def test_whom_we_call_is_not_bounded_as_a_caller(desk: Desk) -> None:
     await settled(desk.board)
     assert desk.board.refusal("+15550123456") is Reason.OVERLOADED  # has called us within the hour
     assert desk.board.refusal("+15550123457") is None
+
+
+async def test_t27_at_99_percent_of_the_days_minutes_a_call_is_taken_and_at_100_it_is_not(desk: Desk) -> None:
+    """What all instances have had today is counted. Who answers a call of ours is talked to; nobody else is dialled."""
+    desk.board.limits = Limits(max_calls=2, agent_minutes_per_day=10)
+    desk.board.meter.elsewhere_s = 9.9 * 60
+    assert desk.board.refusal("+15550123456") is None
+    assert desk.board.offered == 2
+    desk.board.meter.elsewhere_s = 10.0 * 60
+    assert desk.board.refusal("+15550123456") is Reason.AGENT_BUDGET
+    assert desk.board.refusal("") is Reason.AGENT_BUDGET
+    assert desk.board.refusal("+15550123456", placed=True) is None
+    assert desk.board.offered == 0
+    assert not desk.board.full  # a balancer that takes the instance away would leave callers with nobody who says so
+    assert desk.board.refused == {Reason.AGENT_BUDGET: 2}
+
+
+async def test_without_a_budget_agents_talk_all_day(desk: Desk) -> None:
+    """By default nothing is too long."""
+    desk.board.meter.elsewhere_s = 10.0**9
+    assert desk.board.refusal("+15550123456") is None
+
+
+async def test_a_call_is_metered_from_its_being_taken_to_its_end(desk: Desk) -> None:
+    """Also one whose agent is not to be had: nothing goes on counting after it."""
+    call = desk.session(1)
+    desk.board.take(call)
+    await call.started.wait()
+    call.handle(e.EndRequested(Reason.OPERATOR_HANGUP))
+    await settled(desk.board)
+    today = datetime.now(UTC).date()
+    spent = desk.board.meter.here(today)
+    assert spent > 0
+    assert desk.board.meter.here(today) == spent
 
 
 async def test_a_late_loop_has_room_for_no_more_than_it_has(desk: Desk) -> None:
