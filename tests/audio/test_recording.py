@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.audio.recording import RATE, SILENCE, Tape
+from bridge.audio.recording import RATE, SILENCE, SLACK, Tape
 
 A, B, C = b"\x10" * RATE, b"\x20" * RATE, b"\x30" * RATE  # a second each
 
@@ -72,8 +72,10 @@ def test_the_callers_last_sound_is_kept_though_it_ran_ahead() -> None:
     )
 )
 def test_whatever_happens_both_sides_are_equally_long(steps: list[tuple[str, float]]) -> None:
-    """In any order of events what is taken is two sides of exactly the time that has gone by."""
-    tape, now, total = Tape(), 0.0, 0
+    """In any order of events what is taken is two sides of exactly the time that has gone by, and of what the caller's sound
+    has run ahead of it.
+    """
+    tape, now, total, spoke = Tape(), 0.0, 0, False
     for what, later in steps:
         now += later
         if what == "take":
@@ -82,8 +84,9 @@ def test_whatever_happens_both_sides_are_equally_long(steps: list[tuple[str, flo
             total += len(caller)
         elif what in ("caller", "agent"):
             getattr(tape, what)(A[:4000], now)
+            spoke = spoke or what == "caller"
         else:
             getattr(tape, what)(now)
     caller, agent = tape.take(now, all_=True)
     assert len(caller) == len(agent)
-    assert total + len(caller) == max(int(now * RATE), total)
+    assert 0 <= total + len(caller) - int(now * RATE) <= (SLACK if spoke else 0)
