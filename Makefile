@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check bench soak fuzz kill kill9 many prompts pictures lock docs deploy-tools audit wheel clean
+.PHONY: setup demo test check bench soak fuzz kill kill9 many outages prompts pictures lock docs deploy-tools audit wheel clean
 
 setup: $(STAMP)
 
@@ -75,6 +75,9 @@ fuzz: setup # the four parsers, coverage-guided; SECONDS each, two at a time
 
 kill9: setup # the process killed at fifty random moments of calls; the table is kept in docs/reliability.md
 	KILL9_TIMES=$(or $(TIMES),50) $(BIN)/python -m pytest -q -s -p no:xdist tests/end_to_end/test_killed.py -k "random_moments or child_is_killed"
+
+outages: setup # a drain to the letter, and each store away for half a minute while calls are live; the table is kept in docs/reliability.md
+	$(BIN)/python -m bench.outages $(ARGS)
 
 kill: setup # the whole kill test of campaigns: 200 people, ten kills, on SQLite and on PostgreSQL
 	KILL_PEOPLE=200 KILL_TIMES=10 $(BIN)/python -m pytest -q -s tests/outbound/test_kill.py

@@ -89,6 +89,10 @@ class Carrier(Ledger):
 
     # ---- addresses and signatures
 
+    def reach(self, address: str) -> None:
+        """From now on the public address is really here."""
+        self._hosts[urlsplit(self.public_url).netloc] = address
+
     def http_address(self, url: str) -> tuple[str, str]:
         """Where a URL is really asked for (without its fragment), and the Host header that it needs."""
         parts = urlsplit(url)._replace(fragment="")
