@@ -7,7 +7,8 @@ from collections import deque
 from typing import Final
 
 EVERY_S: Final = 0.05
-WINDOW: Final = 60  # 3 s
+WINDOW: Final = 60  # looks
+SPAN_S: Final = WINDOW * EVERY_S  # 3 s
 LIMIT_S: Final = 0.1
 
 
@@ -30,7 +31,13 @@ class LoopLag:
     def note(self, lag: float) -> None:
         """One measurement, in seconds."""
         self._lags.append(lag)
+        # A loop that is very late comes to few looks: those of minutes ago say nothing of now.
+        while self._seconds() - (EVERY_S + self._lags[0]) >= SPAN_S:
+            self._lags.popleft()
         self.worst = max(self.worst, lag)
+
+    def _seconds(self) -> float:
+        return len(self._lags) * EVERY_S + sum(self._lags)
 
     @property
     def p95(self) -> float:
@@ -41,4 +48,4 @@ class LoopLag:
     @property
     def overloaded(self) -> bool:
         """The loop has been late for the whole window: no more calls until it recovers."""
-        return len(self._lags) == WINDOW and self.p95 > self.limit_s
+        return self._seconds() >= SPAN_S and self.p95 > self.limit_s
