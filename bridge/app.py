@@ -41,6 +41,7 @@ from bridge.carriers.twilio.webhooks import Signature
 from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession, Surroundings
 from bridge.runtime.switchboard import Switchboard
+from bridge.store import spool
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.grants import Grants
@@ -55,7 +56,8 @@ from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
 
-FLUSH_S: Final = 5.0
+FLUSH_S: Final = 5.0  # what the store may take for the last records; then they are left to the next process
+HURRIED_S: Final = 0.5  # the same after a second signal
 
 log = structlog.get_logger("bridge.app")
 
@@ -93,7 +95,7 @@ class House:
         self.fleet = Fleet(settings, talking=self._talking, spawn=self.switchboard.spawn)
         self.database = Database(settings.database_url)
         self.calls = Calls(self.database)
-        self.writer = Writer(self.calls)
+        self.writer = Writer(self.calls, spool_path=spool.place(self.database.place, self.port))
         self.account_sid = twilio.account_sid
         self.signature = Signature(
             tokens=twilio.auth_token, public_url=settings.public_url, media_url=settings.media_url
@@ -127,6 +129,7 @@ class House:
             None
         )  # told when a second signal has ended it, before it is put away
         self._server: FrontServer | None = None
+        self._flush_s = FLUSH_S
 
     # ------------------------------------------------------------ parts
 
@@ -248,7 +251,7 @@ class House:
                 board.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await board
-                await self.writer.close(FLUSH_S)
+                await self.writer.close(self._flush_s)
                 for task in tasks:
                     task.cancel()
 
@@ -336,6 +339,7 @@ class House:
             self._server.on_started = self._on_started
             await self._server.serve(sockets)
             if self._server.force_exit:
+                self._flush_s = HURRIED_S
                 self.cut_short()
 
     def stop(self) -> None:

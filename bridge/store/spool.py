@@ -7,8 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.store.document import Snapshot, restore, snapshot
+from bridge.store.url import Place
 
 MAX_BYTES = 64_000_000  # of a file that is read back; what this process writes is far below
+
+
+def place(database: Place, port: int) -> Path:
+    """Where the records of this process are kept for the next one on this port: beside SQLite's file, else in ``var``."""
+    if database.path is not None:
+        return database.path.with_name(f"{database.path.name}.unwritten-{port}")
+    return Path("var") / f"callbridge.unwritten-{port}"
 
 
 def write(path: Path, snapshots: Iterable[Snapshot]) -> None:

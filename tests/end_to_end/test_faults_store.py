@@ -1,12 +1,17 @@
 """The store's faults that need a real one: a disk that takes no byte more, a server whose connections are all reset."""
 
+import contextlib
 import resource
+import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import Reason, StoreUnavailable
+from bridge.store.calls import Calls
+from bridge.store.database import Database
 from tests.acceptance import bridge as ours
 from tests.acceptance.bridge import serving
 from tests.standins.twilio import Carrier
@@ -15,6 +20,7 @@ from tests.standins.xuna import Xuna
 from tests.standins.xuna.session import XunaSession
 from tests.store.postgresql import Server, programs
 from tests.support.house import PUBLIC, TOKEN, configuration, running
+from tests.support.instances import Instance, free_ports
 from tests.support.proxy import Proxy
 from tests.support.scene import eventually, xuna_toml
 
@@ -38,6 +44,11 @@ async def begun(carrier: Carrier, xuna: Xuna, number: int) -> tuple[PhoneCall, X
     await session.say(0.3)
     await call.hears(0.25)
     return call, session
+
+
+def unwritten(folder: Path) -> list[Path]:
+    """Files with records that the store has still to take."""
+    return list(folder.glob("*.unwritten-*"))
 
 
 async def test_f41_r21_a_full_disk_harms_no_call(tmp_path: Path) -> None:
@@ -64,6 +75,37 @@ async def test_f41_r21_a_full_disk_harms_no_call(tmp_path: Path) -> None:
             await second.hang_up()
             await other.gone(timeout=2.0)
             assert (await bridge.record(second.sid, timeout=5.0))["outcome"]["reason"] == "caller_hangup"
+
+
+async def test_f41_what_a_process_could_not_write_its_successor_writes(tmp_path: Path) -> None:
+    """The database is locked until the process has drained and ended: the record of its last call is not lost with it."""
+    (port,) = free_ports(1)
+    async with Xuna(init_within=10.0, pong_within=10.0) as xuna:
+        config = tmp_path / "bridge.toml"
+        config.write_text(ours.configuration(tmp_path, ours.xuna(xuna)))
+        bridge = Instance(tmp_path, config, port)
+        await bridge.start()
+        try:
+            carrier = Carrier(public_url=PUBLIC, address=f"127.0.0.1:{port}", auth_token=TOKEN)
+            async with carrier:
+                call, session = await begun(carrier, xuna, 1)
+                with contextlib.closing(sqlite3.connect(tmp_path / "calls.db", isolation_level=None)) as other:
+                    other.execute("BEGIN EXCLUSIVE")
+                    await call.hang_up()
+                    await session.gone(timeout=2.0)
+                    bridge.send(signal.SIGTERM)
+                    assert await bridge.ended() == 0
+            await bridge.start()
+            database = Database(f"sqlite:///{tmp_path}/calls.db")
+
+            async def closed() -> bool:
+                record = await Calls(database).get(call.sid)
+                return record is not None and record.outcome is Reason.CALLER_HANGUP and not unwritten(tmp_path)
+
+            await eventually(closed, "a record, and no file that waits")
+            await database.close()
+        finally:
+            await bridge.close()
 
 
 @pytest.mark.postgresql

@@ -9,6 +9,7 @@ import pytest
 from bridge.call.record import CallRecord, Turn
 from bridge.store import spool
 from bridge.store.document import restore, snapshot
+from bridge.store.url import parse
 
 Make = Callable[..., CallRecord]
 
@@ -22,6 +23,19 @@ def test_what_was_written_is_read_back(tmp_path: Path, make: Make) -> None:
     found, broken = spool.read(path)
     assert [restore(each.document) for each in found] == [first, second]
     assert broken == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite:////data/calls.db", "/data/calls.db.unwritten-8080"),
+        ("sqlite:///var/calls.db", "var/calls.db.unwritten-8080"),
+        ("postgresql://host/name", "var/callbridge.unwritten-8080"),
+    ],
+)
+def test_it_lies_where_the_next_process_looks(url: str, expected: str) -> None:
+    """Each process of a machine has its own, and so has its successor, which listens on the same port."""
+    assert spool.place(parse(url), 8080) == Path(expected)
 
 
 def test_nobody_else_may_read_it(tmp_path: Path, make: Make) -> None:
