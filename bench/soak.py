@@ -2,7 +2,8 @@
 
 After a first part that does not count (pools fill, caches warm), memory is a line over the number of calls; its slope
 is what a call leaves behind. The same load twice shows what is not used again. Descriptors are counted with 0, 5, 10
-and 20 calls up: a + bN, where b is the call's two sockets. At last a bridge that is full is asked 50 times a second.
+and 20 calls up: a + bN, where b is the call's two sockets. Then a bridge that is full is asked 50 times a second, and one
+whose processor two other programs want is asked four times a second.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from time import perf_counter
 import numpy as np
 import uvloop
 
+from bench.hogs import siege
 from bridge.bench.figures import quantile
 from bridge.bench.run import SHAPES, SOCKETS, Rig, crowd, law, rig
 
@@ -119,6 +121,8 @@ async def main(args: argparse.Namespace) -> int:
         f" {len(answers)} told so within p50 {quantile(answers, 0.5) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms",
         not admitted and p99 <= REFUSED_S,
     )
+    found = await siege(args.agent, ROOM // 2)
+    row("hogs", str(found), found.good)
     return 0 if all(verdicts) else 1
 
 

@@ -47,8 +47,10 @@ class Rig:
 Command = Callable[[Path, AgentServer], Sequence[str]]
 
 
-def configuration(folder: Path, *, url: str, agent: AgentServer, token: str, max_calls: int = 100_000) -> Path:
-    """A whole bridge: records on disk, metrics on, one agent for every number."""
+def configuration(
+    folder: Path, *, url: str, agent: AgentServer, token: str, max_calls: int = 100_000, loop_lag_ms: int = 0
+) -> Path:
+    """A whole bridge: records on disk, metrics on, one agent for every number. ``loop_lag_ms``: 0 never refuses for it."""
     if agent.shape.provider == "kura":
         table = 'provider = "kura"\nassistant_id = 1'
     else:
@@ -64,7 +66,7 @@ auth_token = "{token}"
 api_base_url = "{agent.base_url}"
 [limits]
 calls_per_caller = 0
-loop_lag_ms = 0
+loop_lag_ms = {loop_lag_ms}
 [agents.bench]
 {table}
 api_key = "{secrets.token_hex(16)}"
@@ -88,6 +90,7 @@ async def rig(
     command: Command | None = None,
     keep_alive: bool = True,
     max_calls: int = 100_000,
+    loop_lag_ms: int = 0,
 ) -> AsyncIterator[Rig]:
     """A bridge (ours; or what ``command`` runs) and the load for it, each on its core, with one call made before."""
     own = cores() if pinned else None
@@ -101,7 +104,9 @@ async def rig(
             agent = await stack.enter_async_context(AgentServer(shape))
             listener = stack.enter_context(contextlib.closing(listen()))
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            file = configuration(folder, url=url, agent=agent, token=token, max_calls=max_calls)
+            file = configuration(
+                folder, url=url, agent=agent, token=token, max_calls=max_calls, loop_lag_ms=loop_lag_ms
+            )
             if command is None:  # as at every start but the first
                 database = Database(f"sqlite:///{folder}/calls.db")
                 await database.migrate()
