@@ -45,6 +45,7 @@ from bridge.store import spool
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.grants import Grants
+from bridge.store.instances import Instances
 from bridge.store.writer import Writer
 from bridge.web.answers import MEDIA_PATH, Answers
 from bridge.web.grants import GrantOffice
@@ -391,5 +392,12 @@ class House:
             self.outbound.stop()
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
-        await drain(self.switchboard, self.reception, self.settings.drain_timeout_s)
+        await drain(
+            self.switchboard,
+            self.reception,
+            Instances(self.database),
+            instance=self.instance,
+            deadline_s=self.settings.drain_timeout_s,
+            ring_s=self.settings.outbound.ring_timeout_s,
+        )
         await self.hangups.finish()

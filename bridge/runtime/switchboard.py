@@ -126,7 +126,8 @@ class Switchboard:
     def refusal(self, caller: str, *, placed: bool = False) -> Reason | None:
         """Why a new call cannot be taken now; None where it can.
 
-        ``placed``: we called. A place was kept for it, and what bounds callers does not bound whom we call.
+        ``placed``: we called. A place was kept for it, and what bounds callers does not bound whom we call; nor is whose phone
+        rang when the drain began told to call again later.
         """
         most = self.limits.max_calls if placed else self.capacity - self.promised
         crowded = self.active + self._coming >= self._within(most)
@@ -135,7 +136,8 @@ class Switchboard:
             and bool(caller)
             and (self._callers.get(caller, 0) >= self.limits.max_calls_per_caller or self._too_often(caller))
         )
-        reason = Reason.DRAINING if self.draining else Reason.OVERLOADED if crowded or greedy else None
+        draining = self.draining and not placed
+        reason = Reason.DRAINING if draining else Reason.OVERLOADED if crowded or greedy else None
         if reason is None and self.spent and not placed:
             reason = Reason.AGENT_BUDGET
         if reason is not None:

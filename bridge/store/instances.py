@@ -93,10 +93,10 @@ class Instances:
         """Calls in progress on all instances that are alive."""
         return sum(each.active_calls for each in await self.all(alive=alive) if each.alive)
 
-    async def room(self) -> Room:
-        """Whether somebody is there for one more person who answers."""
+    async def room(self, *, apart_from: str = "") -> Room:
+        """Whether somebody is there for one more person who answers, of all instances or all but one."""
         async with self._database.read() as connection:
-            return await room(connection)
+            return await room(connection, apart_from=apart_from)
 
     async def dead(self, *, alive: timedelta = ALIVE) -> list[str]:
         """Instances that were never heard to leave, and are not heard any more."""

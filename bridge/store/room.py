@@ -37,14 +37,16 @@ class Room:
         return self.free is None or not self.takers or self.free > self.promised
 
 
-async def room(connection: Transaction) -> Room:
-    """As the store knows it. A sign of life may be seconds old: what was taken since is counted by the records.
+async def room(connection: Transaction, *, apart_from: str = "") -> Room:
+    """As the store knows it, of all instances or all but one. A sign of life may be seconds old: what was taken since is
+    counted by the records.
 
     Who lives is told by the newest sign of life, so that it does not matter whose clock is asked.
     """
     newest = select(func.max(INSTANCES.c.seen_us)).scalar_subquery()
     fresh = INSTANCES.c.seen_us > newest - ALIVE // timedelta(microseconds=1)
-    there = (await connection.execute(select(INSTANCES).where(fresh, INSTANCES.c.draining.is_(False)))).all()
+    takers = (fresh, INSTANCES.c.draining.is_(False), INSTANCES.c.id != apart_from)
+    there = (await connection.execute(select(INSTANCES).where(*takers))).all()
     # Conversations by text are records too, and take no place: the carrier has no call of them.
     held = (
         select(CALLS.c.instance, func.count())

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from tests.end_to_end.test_outbound_call import OUTBOUND, THEM, US, World
+from tests.standins import sound
 from tests.standins.twilio import Carrier, Person, TwilioRest
 from tests.standins.xuna import Xuna
 from tests.support.house import PUBLIC, configuration, running
@@ -65,3 +66,29 @@ async def test_a_phone_that_rings_has_its_place_already(world: World) -> None:
         await each.streaming()
     for each in placed:
         await each.hang_up()
+
+
+async def test_whose_phone_rings_when_the_drain_begins_is_talked_to(world: World) -> None:
+    """Nobody else is there: the process that dialled waits for them to pick up. Nobody new is dialled, who calls in is
+    told so, and the process ends with the call.
+    """
+    world.rest.people[THEM] = Person(rings=1.5)
+    call_id = await world.place()
+    call = await world.dialled()
+    await world.carrier.pulse.until(lambda: call.status == "ringing", "it to ring")
+    world.house.stop()
+    async with asyncio.timeout(5):
+        while not world.house.switchboard.draining:
+            await asyncio.sleep(0.01)
+    assert (await world.post("/calls", {"to": OTHER, "from": US}))[0] == 503
+    caller = await world.carrier.call(from_="+15550123409")
+    await caller.ended()
+    assert caller.said
+    session = await world.xuna.session()
+    await call.streaming()
+    await session.say(sound.tone(0.5, rate=16000), text="Hello!")
+    await call.hears(0.4)
+    await session.close(1000)
+    assert await call.ended() == "completed"
+    record = await world.record(call_id)
+    assert record.outcome == "agent_hangup"

@@ -93,6 +93,7 @@ async def test_places_of_the_dead_and_of_those_who_drain_are_none(world: World, 
         await connection.execute(gone.values(seen_us=INSTANCES.c.seen_us - 60_000_000))
     assert await world.instances.room() == Room(free=0, promised=0, takers=1)
     assert isinstance(await world.begin(1), Denied)
+    assert await world.instances.room(apart_from="i-3") == Room(free=0, promised=0, takers=0)
 
 
 async def test_an_instance_that_has_more_than_its_limit_takes_no_place_of_another(world: World) -> None:
