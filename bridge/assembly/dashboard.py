@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
@@ -15,6 +16,8 @@ from bridge.assembly.recordings import RecordingWing
 from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.softphone.stream import SoftphoneStream
+from bridge.errors import StoreUnavailable
+from bridge.runtime.chores import Chore
 from bridge.store.calls import Calls
 from bridge.web.dashboard.calls import CallPages, CallParts
 from bridge.web.dashboard.campaigns import CampaignPages, progress
@@ -26,6 +29,10 @@ from bridge.web.dashboard.records import Records
 from bridge.web.dashboard.sessions import LOOPBACK, Sessions
 from bridge.web.reception import Desk
 from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
+
+LOGOUTS_S: Final = 2.0  # a session that was ended elsewhere is over here
+
+log = structlog.get_logger("bridge.dashboard")
 
 
 def is_demo(settings: config.Settings, *, flag: bool = False) -> bool:
@@ -64,6 +71,7 @@ class DashboardWing:
             open_here=is_demo(settings, flag=demo),
         )
         access.recognised_by.append(self.sessions.recognise)
+        operations.chores.add(Chore("logouts", LOGOUTS_S, self.exchange_logouts))
         self.softphone = Softphone(
             Exchange(
                 instance=desk.instance,
@@ -103,13 +111,29 @@ class DashboardWing:
         """Live updates, until cancelled."""
         await self.live.run(self._calls)
 
+    async def exchange_logouts(self) -> None:
+        """Who was logged out on any instance is so on this one. Raises StoreUnavailable."""
+        await self.sessions.tell(self._operations.logouts.exchange)
+
+    async def _tell_logouts(self) -> None:
+        try:
+            await self.exchange_logouts()
+        except StoreUnavailable:
+            log.warning("logout_not_told")  # here it holds, and the others are told when the store is back
+
     def doors(self) -> dict[str, Any]:
         """Paths whose upgrades are judged here."""
         return {SOFTPHONE_MEDIA: self.softphone.admit}
 
     def routes(self) -> list[BaseRoute]:
         """Every page."""
-        doorway = Doorway(self._guard, self.live, lines=self._desk.lines, agents=lambda: list(self._agents))
+        doorway = Doorway(
+            self._guard,
+            self.live,
+            lines=self._desk.lines,
+            agents=lambda: list(self._agents),
+            tell_logouts=self._tell_logouts,
+        )
         board = self._desk.switchboard
         records = Records(
             self._calls, lambda: [session.record for session in board.sessions], instance=self._desk.instance

@@ -30,6 +30,7 @@ from bridge.store.database import Database
 from bridge.store.grants import Grants
 from bridge.store.idempotency import Idempotency
 from bridge.store.instances import Instances
+from bridge.store.logouts import Logouts
 from bridge.store.writer import Writer
 from bridge.web.access import Access, Key
 from bridge.web.api.calls import CallsApi, CallsParts
@@ -92,6 +93,7 @@ class Operations:
         self.instances = Instances(parts.database)
         self.idempotency = Idempotency(parts.database)
         self.agent_time = AgentTime(parts.database)
+        self.logouts = Logouts(parts.database)
         self.campaigns = CampaignStore(parts.database)
         self.forgetters: list[Callable[[CallRecord], Awaitable[None]]] = []
         self.media_refused: Mapping[str, int] = {}
@@ -305,6 +307,7 @@ class Operations:
         await Grants(self._parts.database).purge(now)
         await self.idempotency.purge(now)
         await self.agent_time.purge(now.date())
+        await self.logouts.purge(now.timestamp())
 
     async def expire(self, now: datetime | None = None) -> None:
         """Remove what is older than ``retention_days``."""

@@ -121,7 +121,7 @@ AGENT_TIME: Final = Table(  # how long agents talked, by day of UTC; the instanc
 LOGOUTS: Final = Table(  # sessions of the dashboard that were ended before they expired
     "logouts",
     METADATA,
-    Column("session", String, primary_key=True),  # a hash of what the cookie holds
+    Column("session", String, primary_key=True),  # what its cookie has of its own; proves nothing
     Column("expires_us", BigInteger, nullable=False, index=True),
 )
 

@@ -158,6 +158,30 @@ async def test_a_session_ends_with_its_logout(client: aiohttp.ClientSession, hou
             assert answer.status == 303
 
 
+async def test_a_session_that_ended_here_is_over_on_every_instance(
+    client: aiohttp.ClientSession, house: House, tmp_path: Path
+) -> None:
+    """Once the logout is answered, whoever asks the store knows of it: another instance, and the same one started again."""
+    cookie = (await log_in(client, house, API_KEY)).partition(";")[0]
+    async with running(tmp_path, configuration(tmp_path, DEMO)) as other:
+        assert other.dashboard is not None
+
+        async def status() -> int:
+            url = f"http://127.0.0.1:{other.port}/calls"
+            async with (
+                aiohttp.ClientSession() as browser,
+                browser.get(url, headers={"Cookie": cookie}, allow_redirects=False) as answer,
+            ):
+                return answer.status
+
+        assert await status() == 200
+        origin = {"Origin": f"http://127.0.0.1:{house.port}"}
+        async with client.post("/logout", headers=origin, allow_redirects=False) as answer:
+            assert answer.status == 303
+        await other.dashboard.exchange_logouts()
+        assert await status() == 303
+
+
 async def test_guessing_keys_is_slow(client: aiohttp.ClientSession, house: House) -> None:
     """After some wrong keys none is looked at for a while, a right one neither."""
     origin = {"Origin": f"http://127.0.0.1:{house.port}"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -28,12 +28,19 @@ class Doorway:
     """Routes that are not about one call."""
 
     def __init__(
-        self, guard: Guard, live: LiveBus, *, lines: Mapping[str, Line], agents: Callable[[], list[str]]
+        self,
+        guard: Guard,
+        live: LiveBus,
+        *,
+        lines: Mapping[str, Line],
+        agents: Callable[[], list[str]],
+        tell_logouts: Callable[[], Awaitable[None]],
     ) -> None:
         self._guard = guard
         self._live = live
         self._lines = lines
         self._agents = agents
+        self._tell_logouts = tell_logouts
         self._static = {path.name: path for path in (HERE / "static").iterdir() if path.suffix in KINDS}
 
     def routes(self) -> list[Route]:
@@ -79,6 +86,7 @@ class Doorway:
             return problem(403, "The form is not ours.")
         response = RedirectResponse("/login", 303)
         self._guard.sessions.log_out(request, response)
+        await self._tell_logouts()
         return secured(request, response)
 
     async def _file(self, request: Request) -> Response:

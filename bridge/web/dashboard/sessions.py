@@ -1,6 +1,7 @@
 """A key becomes a session cookie: signed by the key itself, so that every instance knows it and it ends with the key.
 
-A cookie is ``version.expiry.nonce.signature``. Nothing is kept of it but those that were logged out, until they expire.
+A cookie is ``version.expiry.nonce.signature``. Nothing is kept of it but those that were logged out, until they expire:
+in memory, where every request looks, and in the store, for the other instances and the next start.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ class Sessions:
         self._life_s = life_s
         self._clock = clock
         self._revoked: OrderedDict[str, float] = OrderedDict()
+        self._untold: dict[str, float] = {}  # the other instances do not know yet
 
     def use(self, keys: Sequence[Key]) -> None:
         """These count from now on; whoever came with another one is logged out."""
@@ -99,10 +101,25 @@ class Sessions:
         """The cookie is worth nothing from here on, wherever a copy of it is."""
         value = request.cookies.get(self._name(request), "")
         if self._bearer_of(value) is not None:
-            self._revoked[value.split(".")[2]] = float(value.split(".")[1])
-            while len(self._revoked) > MAX_REVOKED:
-                self._revoked.popitem(last=False)
+            _, expires, nonce, _ = value.split(".")
+            self._untold[nonce] = float(expires)
+            self._revoke(self._untold)
         self._set(request, response, "", 0)
+
+    async def tell(self, exchange: Callable[[Mapping[str, float], float], Awaitable[Mapping[str, float]]]) -> None:
+        """Tell the other instances who was logged out here, and learn who was there: ``Logouts.exchange``, or what fails as
+        that does. What could not be told is told the next time.
+        """
+        told = dict(self._untold)
+        self._revoke(await exchange(told, self._clock()))
+        for nonce in told:
+            self._untold.pop(nonce, None)
+
+    def _revoke(self, sessions: Mapping[str, float]) -> None:
+        self._revoked.update(sessions)
+        for each in (self._revoked, self._untold):
+            while len(each) > MAX_REVOKED:
+                each.pop(next(iter(each)))
 
     def _bearer_of(self, value: str) -> Visitor | None:
         text, _, signature = value[:MAX_COOKIE].rpartition(".")

@@ -1,10 +1,13 @@
 """Session cookies: what proves a visitor, and what does not any more."""
 
+from collections.abc import Mapping
+
 import pytest
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from bridge.call.ports import Secret
+from bridge.errors import StoreUnavailable
 from bridge.web.access import Key
 from bridge.web.dashboard.sessions import Sessions
 from bridge.web.proxies import Proxies
@@ -152,3 +155,47 @@ def test_the_demo_is_open_to_this_machines_own_browser_alone(clock: Clock, peer:
     asked = request(peer=peer, host=host)
     assert (sessions(clock, open_here=True).recognise(asked) is not None) is known
     assert sessions(clock).recognise(asked) is None
+
+
+class Shared:
+    """What the store does for all instances; away when told to be."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.ended: dict[str, float] = {}
+
+    async def exchange(self, ended: Mapping[str, float], now: float) -> dict[str, float]:
+        """As ``Logouts.exchange``."""
+        if self.away:
+            raise StoreUnavailable("away", hint="wait")
+        self.ended |= ended
+        return {name: expires for name, expires in self.ended.items() if expires > now}
+
+
+async def test_a_logout_holds_on_every_instance_and_after_a_restart(clock: Clock) -> None:
+    """Another process refuses the cookie as soon as it has asked, and so does one that starts later; others' cookies count on."""
+    shared, here, there = Shared(), sessions(clock), sessions(clock)
+    cookie, other = logged_in(here), logged_in(here)
+    here.log_out(request(cookie), Response())
+    await here.tell(shared.exchange)
+    assert there.recognise(request(cookie)) is not None  # it has not asked yet
+    restarted = sessions(clock)
+    for each in (there, restarted):
+        await each.tell(shared.exchange)
+        assert each.recognise(request(cookie)) is None
+        assert each.recognise(request(other)) is not None
+
+
+async def test_a_logout_while_the_store_is_away_is_told_when_it_is_back(clock: Clock) -> None:
+    """It holds here at once, and is not forgotten."""
+    shared, here, there = Shared(), sessions(clock), sessions(clock)
+    cookie = logged_in(here)
+    shared.away = True
+    here.log_out(request(cookie), Response())
+    with pytest.raises(StoreUnavailable):
+        await here.tell(shared.exchange)
+    assert here.recognise(request(cookie)) is None
+    shared.away = False
+    await here.tell(shared.exchange)
+    await there.tell(shared.exchange)
+    assert there.recognise(request(cookie)) is None
