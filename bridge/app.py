@@ -126,9 +126,8 @@ class House:
         self.recordings = RecordingWing(settings, self.rest, self.calls, self.switchboard)
         self.watchers.append(self.recordings.saved)
         self.dashboard: DashboardWing | None = None
-        self.cut_short: Callable[[], object] = lambda: (
-            None
-        )  # told when a second signal has ended it, before it is put away
+        # Told when a second signal has ended it, before it is put away.
+        self.cut_short: Callable[[], object] = lambda: None
         self._server: FrontServer | None = None
         self._flush_s = FLUSH_S
 
@@ -141,6 +140,7 @@ class House:
             saved=self._saved,
             closing=self._closing,
             run_tool=self._run_tool,
+            resume_message=self.settings.prompts.resumed,
         )
 
     async def _change(self, settings: config.Settings) -> Callable[[], None]:

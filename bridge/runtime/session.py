@@ -47,7 +47,7 @@ class Surroundings:
         [CallSession, e.ClosePhone], None
     ]  # the phone's stream was closed: see to it that the line is, too
     run_tool: Callable[[CallSession, e.RunTool], None]
-    resume_message: str = "Sorry, I was gone for a moment. Please go on."
+    resume_message: str = "Sorry, I was gone for a moment. Please go on."  # a successor's first; "": its own
 
 
 class CallSession:
@@ -222,7 +222,8 @@ class CallSession:
         overrides = dict(self._overrides)
         if resumed:
             variables["previous_transcript"] = self.machine.call.turns.transcript()[-MAX_TRANSCRIPT:]
-            overrides["first_message"] = self._surroundings.resume_message
+            if self._surroundings.resume_message:
+                overrides["first_message"] = self._surroundings.resume_message
         return Brief(
             call_id=record.call_id,
             carrier_call_id=record.carrier_call_id or "",

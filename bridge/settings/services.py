@@ -174,6 +174,8 @@ class Prompts:
         "en-US"
     )
     hold: Spoken = "One moment, please."  # the agent is not there yet, or is being replaced; on hold
+    # An agent's first words after a loss, in its own voice; "": those it always begins with.
+    resumed: Spoken = "Sorry, I was gone for a moment. Please go on."
     slow: Spoken = "I am sorry, the connection is slow. Please hold on."  # the agent does not answer what was said
     busy: Spoken = "All our lines are busy at the moment. Please try again later."
     draining: Spoken = "We cannot take your call at this moment. Please try again in a few minutes."

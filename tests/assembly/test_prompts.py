@@ -11,6 +11,7 @@ from bridge.assembly import prompts
 from bridge.audio.prompts import Prompt, Prompts
 from bridge.web.answers import Words
 from tests.standins.twilio import Carrier
+from tests.support.deployment import deployed
 from tests.support.house import PUBLIC, TOKEN, configuration, running
 
 DEMO = '[agents.demo]\nprovider = "demo"\n'
@@ -54,6 +55,17 @@ async def test_what_cannot_be_spoken_is_said_as_ever(monkeypatch: pytest.MonkeyP
     assert await prompts.clips(config.Prompts(language="xx-XX", failed="Nuqneh.")) == ours
     monkeypatch.setattr(prompts, "speaks", lambda: False)
     assert await prompts.clips(config.Prompts(failed="Sorry.")) == ours
+
+
+async def test_an_agents_successor_goes_on_in_the_operators_words(tmp_path: Path) -> None:
+    """After a loss the first message is the configured one."""
+    more = '[prompts]\nresumed = "Da bin ich wieder."\n'
+    async with deployed(tmp_path, more=more) as all_:
+        call, session = await all_.talking()
+        await session.close(1011)
+        successor = await all_.xuna.session()
+        assert successor.overrides["agent"]["first_message"] == "Da bin ich wieder."
+        await call.hang_up()
 
 
 async def test_a_caller_hears_the_operators_words(tmp_path: Path) -> None:

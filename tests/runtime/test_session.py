@@ -279,6 +279,14 @@ async def test_a_successor_is_told_what_was_said(make: Make) -> None:
     assert fresh.first_message == "Hi."
 
 
+async def test_without_words_to_go_on_with_a_successor_begins_as_ever(make: Make) -> None:
+    """For agents whose owner allows no override of the first message: the transcript is all that they are told."""
+    session = await make(resume_message="").connected()
+    resumed = session.brief(resumed=True)
+    assert resumed.first_message == "Hi."
+    assert "previous_transcript" in resumed.variables
+
+
 async def test_tools_are_run_by_the_house(make: Make) -> None:
     """The order is handed on as it is."""
     bench = make()

@@ -119,7 +119,9 @@ class Helper:
 class Bench:
     """A call, its agents and their sockets. ``connects``: what happens when a socket to an agent is opened."""
 
-    def __init__(self, monkeypatch: Any, *agents: Helper, **planned: Any) -> None:
+    def __init__(
+        self, monkeypatch: Any, *agents: Helper, resume_message: str = "Where were we?", **planned: Any
+    ) -> None:
         self.agents = agents or (Helper(),)
         self.wires: list[Wire] = []
         self.saved: list[CallRecord] = []
@@ -132,7 +134,7 @@ class Bench:
             saved=self.saved.append,
             closing=lambda session, order: self.closings.append(order),
             run_tool=lambda session, order: self.tools.append(order),
-            resume_message="Where were we?",
+            resume_message=resume_message,
         )
         self.session = CallSession(
             record(),
