@@ -17,7 +17,7 @@ from bridge.outbound.placing import attempt_of, new_call_id, record_of
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 from bridge.outbound.results import FAILURES, result_of
-from bridge.outbound.rules import RETRIED, Defaults, Rules, budget_of, caller_for, read_rules, window_of
+from bridge.outbound.rules import RETRIED, Defaults, Rules, budget_of, caller_for, pool_of, read_rules, window_of
 from bridge.outbound.wanted import Wanted, moment
 from bridge.store.attempts import Attempt, Settled
 from bridge.store.budget import Denied
@@ -143,8 +143,7 @@ class Campaigning:
 
     def _wanted(self, rules: Rules, target: Target) -> Wanted:
         policy = self.policy
-        pool = rules.from_ or list(policy.caller_numbers) or [policy.default_caller()]
-        from_ = caller_for(target.number, pool)
+        from_ = caller_for(target.number, pool_of(rules, policy))
         line = policy.caller(from_)
         return Wanted(
             to=target.number,

@@ -81,7 +81,7 @@ def read_rules(body: Any, policy: Policy, defaults: Defaults) -> Rules:
             f"the rules are not as they should be: {str(error)[:200]}", hint="See docs/campaigns.md."
         ) from None
     variables_of(rules.variables)
-    for number in rules.from_ or [policy.default_caller()]:
+    for number in pool_of(rules, policy):
         policy.caller(number)
     if rules.agent and rules.agent not in policy.agents:
         raise Refused("there is no such agent", hint="Name one of [agents.*].")
@@ -119,6 +119,11 @@ def budget_of(rules: Rules) -> Budget:
         daily_limit=rules.daily_limit or 0,
         daily_minutes=rules.daily_minutes or 0,
     )
+
+
+def pool_of(rules: Rules, policy: Policy) -> list[str]:
+    """The numbers of ours that a campaign calls from. Raises Refused where none is named anywhere."""
+    return rules.from_ or list(policy.caller_numbers) or [policy.default_caller()]
 
 
 def caller_for(number: str, pool: Sequence[str]) -> str:

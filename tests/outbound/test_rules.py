@@ -10,7 +10,7 @@ from bridge.call.plan import Line
 from bridge.outbound.numbers import Destinations
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
-from bridge.outbound.rules import Defaults, Rules, budget_of, caller_for, read_rules, window_of
+from bridge.outbound.rules import Defaults, Rules, budget_of, caller_for, pool_of, read_rules, window_of
 from bridge.settings.hours import Period
 from bridge.store.budget import Budget
 
@@ -119,6 +119,17 @@ def test_limits_are_the_campaigns_own() -> None:
     """Each number lands in the limit of its name."""
     rules = Rules(calls_per_second=2.5, max_concurrent=3, daily_limit=4, daily_minutes=5)
     assert budget_of(rules) == Budget(calls_per_second=2.5, max_concurrent=3, daily_limit=4, daily_minutes=5)
+
+
+def test_a_house_with_several_numbers_calls_from_the_nearest() -> None:
+    """``outbound.caller_numbers`` is a pool: a campaign need not name any."""
+    pool = ("+12125550100", "+13105550100")
+    policy = replace(POLICY, caller_numbers=pool, lines={"*": Line(number="*", agents=("support",))})
+    assert pool_of(read_rules({}, policy, DEFAULTS), policy) == list(pool)
+    assert pool_of(read_rules({"from": ["+12125550100"]}, policy, DEFAULTS), policy) == ["+12125550100"]
+    nobody = replace(POLICY, caller_numbers=(), lines={"*": Line(number="*", agents=("support",))})
+    with pytest.raises(Refused):
+        read_rules({}, nobody, DEFAULTS)
 
 
 def test_the_nearest_number_calls() -> None:
