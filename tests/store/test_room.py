@@ -1,10 +1,14 @@
 """Room for one more person who answers."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.dialects import sqlite
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
@@ -13,7 +17,7 @@ from bridge.store.budget import Budget, Denied
 from bridge.store.calls import Calls
 from bridge.store.database import Database
 from bridge.store.instances import Instances
-from bridge.store.room import Room
+from bridge.store.room import HELD, Room
 from bridge.store.tables import INSTANCES, micros
 
 NOW = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
@@ -124,6 +128,19 @@ async def test_a_conversation_by_text_takes_no_place(world: World, make: Make) -
     await world.instances.beat("i-1", active_calls=0, capacity=1)
     await world.calls.offer(make("call_text", carrier_call_id=None, instance="i-1"), "")
     assert (await world.instances.room()).free == 1
+
+
+async def test_calls_that_are_over_are_not_looked_at(tmp_path: Path) -> None:
+    """Before each dial the calls in progress are counted, and nobody waits for the millions that were."""
+    database = Database(f"sqlite:///{tmp_path}/calls.db")
+    await database.migrate()
+    await database.close()
+    statement = HELD.compile(dialect=sqlite.dialect())
+    with contextlib.closing(sqlite3.connect(tmp_path / "calls.db")) as connection:
+        parameters = tuple(statement.params[name] for name in statement.positiontup or ())
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    assert any("calls_unfinished" in step for step in plan), plan
+    assert sum("calls" in step for step in plan) == 1
 
 
 def test_what_is_promised_is_divided_among_those_who_may_get_it() -> None:
