@@ -316,6 +316,8 @@ class Operations:
             for record in removed:
                 await self.forget(record)
             log.info("records_expired", records=len(removed))
+        while (campaign_id := await self.campaigns.expire(before)) is not None:
+            log.info("campaign_expired", campaign_id=campaign_id)
 
 
 def tracing_of(wanted: config.Tracing, instance: str) -> Tracing | None:

@@ -15,7 +15,7 @@ from bridge.store.database import Database
 from bridge.store.document import Snapshot, merge, restore, snapshot
 from bridge.store.grants import NewGrant
 from bridge.store.listing import Page, Wanted, list_calls
-from bridge.store.tables import ANNOUNCED, ANSWERS, CALLS, ERASED, GRANTS, OUTBOX, micros
+from bridge.store.tables import ANNOUNCED, ANSWERS, ATTEMPTS, CALLS, ERASED, GRANTS, OUTBOX, micros
 from bridge.store.transaction import Transaction
 
 TERMINAL: Final = Status.COMPLETED.rank
@@ -181,11 +181,12 @@ class Calls:
 
     async def delete(self, any_id: str) -> CallRecord | None:
         """Remove a call that has ended, with all that belongs to it, for good: a snapshot that comes late does not bring it
-        back. What was removed (its recording is the caller's to remove), None where there is none or it is live.
+        back. What was removed (its recording is the caller's to remove), None where there is none, it is live, or a campaign
+        has still to be told of its end.
         """
         async with self._database.write() as connection:
             row = await _locked(connection, any_id)
-            if row is None or row.rank < TERMINAL:
+            if row is None or row.rank < TERMINAL or await _awaited(connection, row.call_id):
                 return None
             now = micros(datetime.now(UTC))
             tombstone = self._database.insert(ERASED).values(call_id=row.call_id, erased_us=now)
@@ -228,6 +229,17 @@ async def _remove(connection: Transaction, call_ids: Sequence[str]) -> None:
     await connection.execute(delete(OUTBOX).where(OUTBOX.c.lane.in_(call_ids)))
     for table in (ANSWERS, GRANTS, ANNOUNCED, CALLS):
         await connection.execute(delete(table).where(table.c.call_id.in_(call_ids)))
+    # The attempts stay, for the day's limits; whom they were to is forgotten, and none holds a place for a call that is gone.
+    mine = ATTEMPTS.c.call_id.in_(call_ids)
+    over = {"state": "done", "owner": "", "ended_us": micros(datetime.now(UTC))}
+    await connection.execute(update(ATTEMPTS).where(mine, ATTEMPTS.c.state != "done").values(over))
+    await connection.execute(update(ATTEMPTS).where(mine).values(to_number="", plan="{}"))
+
+
+async def _awaited(connection: Transaction, call_id: str) -> bool:
+    """A campaign has still to learn what became of its person."""
+    query = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.call_id == call_id, ATTEMPTS.c.campaign_id.is_not(None))
+    return (await connection.execute(query.where(ATTEMPTS.c.state != "done"))).first() is not None
 
 
 async def _moved(connection: Transaction, snapshots: Sequence[Snapshot]) -> list[Snapshot]:

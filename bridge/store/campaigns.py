@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 
 from bridge.call.record import CallRecord
 from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
@@ -89,6 +89,19 @@ class CampaignStore:
             for start in range(0, len(rows), ROWS):
                 await connection.execute(self._database.insert(TARGETS), rows[start : start + ROWS])
         return True
+
+    async def expire(self, before: datetime) -> str | None:
+        """Remove the oldest campaign that was over before ``before``, with its people; its id. Ask until none comes."""
+        over = select(CAMPAIGNS.c.campaign_id).where(
+            CAMPAIGNS.c.state.in_(("finished", "canceled")), CAMPAIGNS.c.changed_us < micros(before)
+        )
+        async with self._database.write(IMPORT_S) as connection:
+            found = (await connection.execute(over.order_by(CAMPAIGNS.c.changed_us).limit(1))).scalar()
+            if found is None:
+                return None
+            for table in (TARGETS, CAMPAIGNS):
+                await connection.execute(delete(table).where(table.c.campaign_id == found))
+        return str(found)
 
     async def get(self, campaign_id: str) -> Campaign | None:
         """One campaign."""

@@ -11,6 +11,7 @@ from bridge.app import House
 from bridge.assembly.operations import Operations
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
+from bridge.store.campaigns import Campaign, Target
 from tests.support.deployment import Deployment, deployed, settled
 from tests.support.house import running
 
@@ -119,6 +120,8 @@ async def test_old_records_go_with_all_that_belongs_to_them(all_: Deployment) ->
             status=Status.COMPLETED,
         )
         await all_.house.calls.save(record)
+        over = Campaign(campaign_id=f"camp_{number}", name="n", state="finished", created_at=record.created_at)
+        await operations(all_.house).campaigns.create(over, [Target(position=1, number="+15550123456")])
     forgotten: list[str] = []
 
     async def broken(record: CallRecord) -> None:
@@ -132,3 +135,4 @@ async def test_old_records_go_with_all_that_belongs_to_them(all_: Deployment) ->
     assert forgotten == ["call_0"]
     assert await all_.house.calls.get("call_0") is None
     assert await all_.house.calls.get("call_1") is not None
+    assert [each.campaign_id for each in await operations(all_.house).campaigns.all()] == ["camp_1"]

@@ -64,12 +64,16 @@ class World:
             campaign_id,
             target,
             attempt,
-            self._make(call_id, direction=Direction.OUTBOUND),
+            self.record(call_id),
             budgets=(whole or Budget(), own or Budget()),
             owner="me",
             lease=timedelta(seconds=30),
             now=now,
         )
+
+    def record(self, call_id: str) -> CallRecord:
+        """Of a call that we place."""
+        return self._make(call_id, direction=Direction.OUTBOUND)
 
     async def end(self, call_id: str) -> CallRecord:
         """Its call is over."""
@@ -110,6 +114,22 @@ async def test_campaigns_are_listed_newest_first(world: World) -> None:
     assert [each.campaign_id for each in await world.store.all()] == ["camp_2", "camp_1", "camp_0"]
     assert [each.campaign_id for each in await world.store.all(state="running")] == ["camp_2", "camp_0"]
     assert [each.campaign_id for each in await world.store.all(limit=1)] == ["camp_2"]
+
+
+async def test_campaigns_that_are_over_expire_with_their_people(world: World) -> None:
+    """The oldest first; those that run or wait stay, however old, and so do those that were over later."""
+    for name, state, days in (
+        ("old", "finished", 1),
+        ("older", "canceled", 0),
+        ("new", "finished", 9),
+        ("paused", "paused", 0),
+    ):
+        await world.create(campaign_id=name, state=state, created_at=NOW + timedelta(days=days))
+    limit = NOW + timedelta(days=5)
+    assert [await world.store.expire(limit) for _ in range(3)] == ["older", "old", None]
+    assert {each.campaign_id for each in await world.store.all()} == {"new", "paused"}
+    assert await world.store.targets("old", after=0, limit=10) == []
+    assert len(await world.store.targets("paused", after=0, limit=10)) == 2
 
 
 async def test_a_campaign_moves_only_from_where_it_may(world: World) -> None:
@@ -262,6 +282,38 @@ async def test_a_call_settles_its_person_once(world: World) -> None:
     settled = await world.attempts.get(begun.call_id)
     assert settled is not None
     assert settled.state == "done"
+
+
+async def test_a_call_is_deleted_when_its_campaign_knows_of_its_end(world: World) -> None:
+    """Before that its person would wait for ever; after it the day's limit still counts the call, but not whom it was to."""
+    await world.create()
+    begun = await world.begin(await world.person())
+    record = await world.end(begun.call_id)
+    assert await world.calls.delete(record.call_id) is None
+    await world.store.settle("camp_1", 1, record, Step("done", result="talked"), NOW)
+    assert await world.calls.delete(record.call_id) is not None
+    attempt = await world.attempts.get(record.call_id)
+    assert attempt is not None
+    assert (attempt.to_number, attempt.dialled_us) == ("", micros(NOW))
+
+
+async def test_a_deleted_call_by_itself_holds_no_place(world: World) -> None:
+    """Also where no worker has looked at it yet: the next call is placed."""
+    attempt = Attempt(call_id="call_1", from_number="+1", to_number="+2", due_us=0)
+    record = world.record("call_1")
+    budget = Budget(max_concurrent=1)
+    lease = timedelta(seconds=30)
+    assert not isinstance(
+        await world.attempts.begin(attempt, record, budget=budget, owner="me", lease=lease, now=NOW), Denied
+    )
+    await world.end("call_1")
+    assert await world.calls.delete("call_1") is not None
+    assert await world.attempts.counts() == {}
+    second = replace(attempt, call_id="call_2")
+    begun = await world.attempts.begin(
+        second, world.record("call_2"), budget=budget, owner="me", lease=lease, now=NOW + timedelta(minutes=1)
+    )
+    assert not isinstance(begun, Denied)
 
 
 async def test_people_are_tallied_by_state_and_by_result(world: World) -> None:
