@@ -108,7 +108,13 @@ class Transfers:
         whisper = self.answers.whisper_url(record.call_id) if place.mode == "warm" else None
         action = self.answers.after_url(counter, dialled=True)
         self.saved(record)
-        verbs = twiml.dial(place.number, action_url=action, timeout_s=place.timeout_s, whisper_url=whisper)
+        verbs = twiml.dial(
+            place.number,
+            caller_id=caller_id_of(record),
+            action_url=action,
+            timeout_s=place.timeout_s,
+            whisper_url=whisper,
+        )
         return str(verbs + twiml.hangup())
 
     def over(self, record: CallRecord, request: AfterRequest) -> bool:
@@ -155,6 +161,12 @@ class Transfers:
         variables = record.detail.get("variables")
         record.detail["variables"] = {**(variables if isinstance(variables, dict) else {}), "transfer_failed": target}
         log.warning("transfer_failed", call_id=record.call_id, why=why)
+
+
+def caller_id_of(record: CallRecord) -> str | None:
+    """None: the carrier shows the caller's own. A browser or a SIP phone has none that it could show (13214), so the line's."""
+    address = record.person and not record.phone_number
+    return record.line if address and record.line.startswith("+") else None
 
 
 def summary(record: CallRecord) -> str:

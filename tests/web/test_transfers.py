@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from bridge.call.handover import reason_of, transferring
 from bridge.call.record import CallRecord, Status, Turn
 from bridge.errors import Reason
@@ -41,6 +43,21 @@ def test_a_place_is_dialled_as_it_was_configured() -> None:
     assert "whisper" not in text
     assert keeper.saved == [record]
     assert text.index("<Hangup/>") > text.index(HELPER)
+
+
+@pytest.mark.parametrize(
+    ("caller", "shown"),
+    [("+15550123456", None), ("", None), ("client:ada", "+15550100"), ("sip:ada@example.com", "+15550100")],
+)
+def test_the_callers_number_is_kept_where_there_is_one(caller: str, shown: str | None) -> None:
+    """Withheld it stays withheld. From a browser or a SIP phone, which have none, the line calls: the carrier would refuse."""
+    keeper = Keeper()
+    record = keeper.begun()
+    record.from_number = caller
+    text = keeper.transfers.dial(record, 2)
+    assert text is not None
+    found = re.search(r'callerId="([^"]*)"', text)
+    assert (found.group(1) if found else None) == shown
 
 
 def test_who_takes_a_warm_transfer_is_told_first() -> None:
