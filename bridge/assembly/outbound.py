@@ -47,7 +47,9 @@ class OutboundWing:
         self._suppressions = Suppressions(database)
         self._operations = operations
         self._worker: OwnWorker | None = None
-        self._machines = Machines(board, calls, rest, operations.commands, desk.instance, operations.alive)
+        self._machines = Machines(
+            board, calls, rest, operations.commands, desk.instance, operations.alive, desk.answers
+        )
         operations.control.verbs[MACHINE] = self._machines.obey
         self._lines = desk.lines
         self._policy = policy = policy_of(settings, desk.lines)

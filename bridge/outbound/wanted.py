@@ -18,6 +18,7 @@ FARTHEST: Final = timedelta(days=3653)  # of not_before: ten years, beyond which
 MAX_VARIABLES: Final = 100
 MAX_VALUE: Final = 4000  # characters
 MAX_MESSAGE: Final = 2000  # characters of a voicemail, some two minutes
+MAX_TAG: Final = 35  # of a language (BCP 47, 4.4.1)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _KNOWN: Final = frozenset(
     {"to", "from", "agent", "variables", "first_message", "machine_detection", "voicemail_message"}
@@ -107,14 +108,18 @@ def variables_of(found: Any) -> dict[str, Scalar]:
 
 def voicemail(message: str) -> str:
     """A message that can be left whole: with every & written as &amp; it still fits into one request. Raises Refused."""
-    most = MAX_TWIML - len(str(twiml.voicemail("a"))) + 1
-    written = len(str(twiml.voicemail(message))) - len(str(twiml.voicemail("a"))) + 1
-    if message and written > most:
+    room = MAX_TWIML - _written("")
+    if _written(message) - _written("") > room:
         raise Refused(
             "voicemail_message is too long for the carrier",
-            hint=f"At most {most} characters, where & counts for five, and < and > for four.",
+            hint=f"At most {room} characters, where & counts for five, and < and > for four.",
         )
     return message
+
+
+def _written(message: str) -> int:
+    """How long the carrier is told it, in a language with the longest tag that there is."""
+    return len(str(twiml.say(message or "a", language="x" * MAX_TAG) + twiml.hangup())) - (not message)
 
 
 def moment(text: str) -> datetime:

@@ -58,6 +58,10 @@ class Answers:
         language = self.words.language
         return twiml.say(text, language=None if language == CARRIERS_LANGUAGE else language)
 
+    def voicemail(self, text: str) -> Twiml:
+        """Leave a message on a machine, and end the call. It fits into a request: ``outbound.wanted`` has seen to it."""
+        return self.say(text) + twiml.hangup()
+
     def fallback(self, line: Line | None, *, counter: int) -> Twiml:
         """The line's fallback; that nobody could be had where it has none."""
         if line is None or not (line.fallback_say or line.fallback_dial):

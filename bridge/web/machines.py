@@ -12,11 +12,12 @@ import structlog
 from bridge.call import events as e
 from bridge.call.handover import transferring
 from bridge.call.record import CallRecord
-from bridge.carriers.twilio.webhooks import MachineResult, twiml
+from bridge.carriers.twilio.webhooks import MachineResult
 from bridge.errors import CarrierFailure, Reason
 from bridge.runtime.session import CallSession
 from bridge.runtime.switchboard import Switchboard
 from bridge.store.commands import Command
+from bridge.web.answers import Answers
 from bridge.web.call_store import CallStore
 
 LEAVE: Final = "leave_message"
@@ -55,6 +56,7 @@ class Machines:
     mailbox: Mailbox
     instance: str
     alive: Callable[[str], Awaitable[bool]]
+    answers: Answers
 
     async def told(self, found: object) -> None:
         """A person: nothing changes. A machine: the agent goes, and a message is left where one was asked for. Raises
@@ -86,7 +88,8 @@ class Machines:
         reason = verdict(record, found)
         try:
             if reason is Reason.MESSAGE_LEFT:
-                await self.carrier.redirect(found.call_sid, twiml=message(record))
+                words = str(record.detail.get("voicemail_message", ""))
+                await self.carrier.redirect(found.call_sid, twiml=str(self.answers.voicemail(words)))
             else:
                 await self.carrier.end(found.call_sid)
         except CarrierFailure as error:
@@ -108,11 +111,6 @@ def verdict(record: CallRecord, found: MachineResult) -> Reason:
     """What becomes of a call that a machine has taken."""
     wanted = record.detail.get("machine_detection") == LEAVE and record.detail.get("voicemail_message")
     return Reason.MESSAGE_LEFT if wanted and found.ready_for_message else Reason.MACHINE_HANGUP
-
-
-def message(record: CallRecord) -> str:
-    """What is left on a machine. It fits into a request: ``outbound.wanted`` has seen to it."""
-    return str(twiml.voicemail(str(record.detail.get("voicemail_message", ""))))
 
 
 def _note(record: CallRecord, found: MachineResult) -> None:

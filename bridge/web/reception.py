@@ -24,7 +24,6 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.web.answers import Answers
 from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
-from bridge.web.machines import message
 from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.routing import Router
@@ -351,7 +350,8 @@ class Reception:
         if then == "fallback":
             return str(self._desk.answers.fallback(self._desk.line(record.line), counter=counter + 1))
         # A message: an answering machine has the line, and its beep was heard.
-        return message(record) if then == "message" else str(twiml.hangup())
+        words = str(record.detail.get("voicemail_message", "")) if then == "message" else ""
+        return str(self._desk.answers.voicemail(words))
 
     def _hang_up(self, record: CallRecord) -> str:
         self._hung_up.keep(record.carrier_call_id or "", True)

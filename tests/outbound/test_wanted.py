@@ -14,7 +14,7 @@ from bridge.carriers.twilio.webhooks import twiml
 from bridge.outbound.numbers import Destinations
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
-from bridge.outbound.wanted import MAX_MESSAGE, read
+from bridge.outbound.wanted import MAX_MESSAGE, MAX_TAG, read
 from bridge.store.budget import Budget
 
 US, THEM = "+12125550100", "+12125550123"
@@ -98,10 +98,10 @@ def test_nobody_calls_themselves() -> None:
 def test_a_message_is_left_whole_or_refused(sign: str, written: int) -> None:
     """What counts is how it is written to the carrier, for whom one request has only so much room."""
     body = {"to": THEM, "machine_detection": "leave_message"}
-    room = MAX_TWIML - len(str(twiml.voicemail("a"))) + 1
+    room = MAX_TWIML - len(str(twiml.say("a", language="x" * MAX_TAG) + twiml.hangup())) + 1
     most = min(room // written, MAX_MESSAGE)
     message = read({**body, "voicemail_message": sign * most}, POLICY, NOW).voicemail_message
-    text = str(twiml.voicemail(message))
+    text = str(twiml.say(message, language="x" * MAX_TAG) + twiml.hangup())
     assert len(text) <= MAX_TWIML
     assert ET.fromstring(text).findtext("Say") == sign * most
     with pytest.raises(Refused) as refused:

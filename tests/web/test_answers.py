@@ -67,3 +67,14 @@ def test_words_of_our_own_are_said_in_their_language() -> None:
     assert drained[0].text == "Gleich wieder."
     nobody, _ = parse(str(answers.nobody()))
     assert [(verb.name, verb.text) for verb in nobody] == [("Say", "Leider nein."), ("Hangup", "")]
+
+
+def test_a_message_is_left_in_the_houses_language() -> None:
+    """Word for word, and that is the end; nothing is said where there is no message."""
+    answers = Answers("https://bridge.example.com", words=Words(language="de-DE"))
+    (said, end), problems = parse(str(answers.voicemail("Bitte <zurück>rufen & fragen.")))
+    assert problems == []
+    assert (said.name, said.text, said.get("language")) == ("Say", "Bitte <zurück>rufen & fragen.", "de-DE")
+    assert end.name == "Hangup"
+    nothing, _ = parse(str(answers.voicemail("")))
+    assert [verb.name for verb in nothing] == ["Hangup"]

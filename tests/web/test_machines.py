@@ -7,6 +7,7 @@ from bridge.call.record import CallRecord, Direction, Status
 from bridge.carriers.twilio.webhooks import MachineResult
 from bridge.errors import CarrierFailure, Reason
 from bridge.store.commands import Command
+from bridge.web.answers import Answers, Words
 from bridge.web.machines import MACHINE, Machines, verdict
 from tests.web.desk import CALL, Office, kept
 
@@ -58,7 +59,8 @@ def found(by: str) -> MachineResult:
 def machines(office: Office, carrier: Carrier, post: Post | None = None) -> Machines:
     """The callback, on the instance called one."""
     post = post or Post(set())
-    return Machines(office.board, office.store, carrier, post, "one", post.alive)
+    answers = Answers("https://bridge.example.com", words=Words(language="de-DE"))
+    return Machines(office.board, office.store, carrier, post, "one", post.alive, answers)
 
 
 async def test_a_person_is_noted_and_left_alone() -> None:
@@ -134,7 +136,7 @@ async def test_a_message_is_left_for_a_call_that_no_process_has() -> None:
         record, carrier = placed(office, detail=dict(WORDS)), Carrier()
         await machines(office, carrier).told(found("machine_end_silence"))
         assert record.outcome is Reason.MESSAGE_LEFT
-        assert "Call us &lt;back&gt;." in carrier.redirected[0]
+        assert '<Say language="de-DE">Call us &lt;back&gt;.</Say><Hangup/>' in carrier.redirected[0]
         assert carrier.ended == []
 
 

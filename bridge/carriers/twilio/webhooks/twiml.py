@@ -86,11 +86,6 @@ def say(text: str, *, language: str | None = None, voice: str | None = None) -> 
     return Twiml(_element("Say", escape(words), language=language, voice=voice))
 
 
-def voicemail(text: str) -> Twiml:
-    """Leave a message on a machine, and end the call."""
-    return say(text) + hangup()
-
-
 def pause(seconds: int) -> Twiml:
     """Be silent for 1 to 60 seconds."""
     return Twiml(_element("Pause", length=str(min(60, max(1, seconds)))))
