@@ -71,11 +71,15 @@ class OwnWorker:
         try:
             while True:
                 began = asyncio.get_running_loop().time()
-                self._process = await asyncio.create_subprocess_exec(*self._command)
-                code = await self._process.wait()
-                if self._stopping or code == 2:  # used wrongly: it would be so again
-                    return
-                log.error("worker_died", code=code)
+                try:
+                    self._process = await asyncio.create_subprocess_exec(*self._command)
+                except OSError as error:  # no process more, no memory, no descriptor: the calls go on without it
+                    log.error("worker_not_started", error=error.strerror)  # noqa: TRY400 - ours is not the fault
+                else:
+                    code = await self._process.wait()
+                    if self._stopping or code == 2:  # used wrongly: it would be so again
+                        return
+                    log.error("worker_died", code=code)
                 died = 0 if asyncio.get_running_loop().time() - began > RESTART_S[-1] else died + 1
                 await asyncio.sleep(RESTART_S[min(died, len(RESTART_S) - 1)])
         finally:

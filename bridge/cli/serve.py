@@ -133,6 +133,7 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
     logging = logs.configure(settings.logging.level, settings.logging.format, settings.secrets())
     try:
         # Not before: what is imported here logs.
+        from bridge import threads
         from bridge.app import House
 
         def hurry() -> None:
@@ -143,6 +144,7 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
         async def serve() -> None:
             if child.lifeline is not None:
                 asyncio.get_running_loop().add_reader(child.lifeline, _orphaned)
+            await threads.begin()
             for warning in settings.warnings:
                 structlog.get_logger("bridge.settings").warning("configuration", text=warning)
             house = House(settings, worker=child.worker)
@@ -150,8 +152,11 @@ def _serve(settings: Settings, listener: socket.socket, child: Child) -> int:
             house.reloading.load, house.reloading.learn = child.load, logging.redactor.learn
             await house.serve([listener])
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        try:
             runner.run(serve())
+        finally:
+            threads.close(runner)
     finally:
         logging.close()
     return 1 if cut_short else 0

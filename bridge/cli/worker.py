@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from bridge import threads
 from bridge.cli import add_config, with_carrier
 from bridge.errors import BridgeError, ConfigurationError
 from bridge.settings import Settings
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
 async def _work(settings: Settings, load: Callable[[], Settings], parent: int | None) -> None:
     from bridge.assembly.worker import work  # not before: what is imported here logs
 
+    await threads.begin()
     signals: asyncio.Queue[int] = asyncio.Queue(MAX_SIGNALS)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from bridge.audio.recording import RATE, Tape
 from bridge.call import events as e
 from bridge.call.ports import PhoneStream
 from bridge.call.record import CallRecord
+from bridge.threads import begun
 
 ROUND_S: Final = 1.0
 CLOSE_S: Final = 10.0  # for what is not written yet, when the process ends
@@ -88,7 +88,7 @@ class Recorder:
         self._reels: dict[str, Reel] = {}
         self._ended: list[Reel] = []
         self._work = asyncio.Event()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
+        self._pool = begun(1, "recorder")
 
     def tap(self, record: CallRecord, stream: PhoneStream) -> PhoneStream:
         """A stream of this call, from here on recorded; a later stream of the same call goes on with its tape."""

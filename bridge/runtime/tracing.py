@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import structlog
 
 from bridge.call.record import CallRecord
 from bridge.call.trace import Span, span_of
+from bridge.threads import begun
 
 SETTLE_S: Final = 1.0  # what is still said of a call after its end is waited for
 MAX_WAITING: Final = 1000  # calls that are over and not told
@@ -65,7 +65,7 @@ class Tracing:
         self._waiting: OrderedDict[str, CallRecord] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
         self._work = asyncio.Event()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracing")
+        self._pool = begun(1, "tracing")
 
     def ended(self, record: CallRecord) -> None:
         """A call is over. May be told again: it is one trace."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,10 +208,11 @@ async def serving(
     env: dict[str, str] | None = None,
     by_environment: bool = False,
     cwd: Path | None = None,
+    wrapper: Sequence[str] = (),
 ) -> AsyncIterator[Bridge]:
     """``callbridge serve`` with this configuration, ready; ended by its own process id.
 
-    ``by_environment``: file and port are told by $BRIDGE_CONFIG and $PORT.
+    ``by_environment``: file and port are told by $BRIDGE_CONFIG and $PORT. ``wrapper``: a command that becomes it.
     """
     file = folder / "bridge.toml"
     file.write_text(text)
@@ -222,7 +223,7 @@ async def serving(
     else:
         arguments = ("--config", str(file), "--port", str(port), *arguments)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        *(*wrapper, sys.executable),
         *("-m", "bridge", "serve", *arguments),
         cwd=cwd or folder,
         env=environment(**(env or {})),

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import resource
+import shutil
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -73,6 +75,48 @@ async def test_f47_without_memory_and_threads_live_calls_go_on(xuna: Xuna, tmp_p
 def threads(pid: int) -> list[int]:
     """The threads of a process."""
     return [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+
+
+def counted() -> list[str]:
+    """A command by which a process is somebody whose threads the kernel counts: it does not count the superuser's."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv is not installed here: the superuser's threads are not counted")
+    return [setpriv, "--reuid=65534", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+async def test_f47_without_a_thread_more_calls_are_taken_and_recorded(xuna: Xuna, tmp_path: Path) -> None:
+    """From the start on no thread can be begun: agents are found by name, calls are heard both ways, recorded and written,
+    and the process lives. It has begun all its threads before.
+    """
+    agent = ours.xuna(xuna, 'websocket_hosts = ["127.0.0.1"]').replace("//127.0.0.1", "//localhost")
+    more = f'{JSON}[recording]\nfolder = "{tmp_path}/recordings"\n'
+    lines = '[[lines]]\nnumber = "*"\nagent = "support"\nrecording = { mode = "bridge" }\n'
+    async with (
+        serving(
+            tmp_path,
+            ours.configuration(tmp_path, agent, lines=lines, top="record_hops = true", more=more),
+            "--single",
+            wrapper=counted(),
+        ) as bridge,
+        bridge.carrier() as carrier,
+    ):
+        pid = bridge.process.pid
+        before = len(threads(pid))
+        limit = f"import resource; resource.prlimit({pid}, resource.RLIMIT_NPROC, (1, 1))"
+        as_it = await asyncio.create_subprocess_exec(*counted(), sys.executable, "-c", limit)  # only its own user may
+        assert await as_it.wait() == 0
+        for _ in range(3):
+            await heard(carrier, xuna)
+        assert len(threads(pid)) == before
+        assert bridge.process.returncode is None, bridge.text
+        (call, *_) = carrier.calls
+        assert (await bridge.record(call.sid))["outcome"]["reason"] == "caller_hangup"
+        assert not [line for line in bridge.log if line["level"] == "error"], bridge.text
+        bridge.signal(signal.SIGTERM)
+        assert await bridge.stopped() == 0, bridge.text
 
 
 @contextlib.asynccontextmanager
