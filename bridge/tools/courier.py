@@ -124,7 +124,9 @@ class Courier:
         except (DeliveryFailure, TimeoutError) as error:
             kind = error.kind if isinstance(error, DeliveryFailure) else "timeout"
             passing = not isinstance(error, DeliveryFailure) or error.passing or channel.stubborn
-            await self._failed(channel, letter, kind, passing=passing and getattr(error, "status", 0) != 410)
+            asked_s = getattr(error, "retry_after_s", 0.0)
+            gone = getattr(error, "status", 0) == 410
+            await self._failed(channel, letter, kind, passing=passing and not gone, at_least_s=asked_s)
             return
         except StoreUnavailable:
             raise
@@ -135,7 +137,9 @@ class Courier:
         await self._outbox.done(letter.message_id)
         self.delivered += 1
 
-    async def _failed(self, channel: Channel, letter: Leased, kind: str, *, passing: bool) -> None:
+    async def _failed(
+        self, channel: Channel, letter: Leased, kind: str, *, passing: bool, at_least_s: float = 0.0
+    ) -> None:
         self.failed += 1
         facts: dict[str, Any] = {
             "channel": letter.channel,
@@ -144,6 +148,7 @@ class Courier:
             "why": kind,
         }
         wait = self._back_off[min(letter.attempts, len(self._back_off)) - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+        wait = max(wait, at_least_s)
         if passing and letter.age_s + wait < channel.give_up_s:
             log.info("delivery_failed", **facts)
             await self._outbox.again(letter.message_id, after_s=wait, error=kind)

@@ -116,7 +116,9 @@ class Business:
         """How what was put off is delivered."""
 
         async def deliver(letter: Leased) -> None:
-            await self.destination.post(letter.body.encode(), message_id=letter.message_id, timeout_s=self.timeout_s)
+            await self.destination.post(
+                letter.body.encode(), message_id=letter.message_id, timeout_s=self.timeout_s, heeded=False
+            )
 
         return Channel(deliver, timeout_s=self.timeout_s, give_up_s=DURABLE_S, stubborn=False)
 

@@ -189,7 +189,9 @@ def telling(endpoint: Endpoint, get: Callable[[str], Awaitable[CallRecord | None
                 return  # deleted since: nothing of it may be told any more
             at = record.ended_at or letter.created_at
             body = envelope(ENDED, at, record.public())
-        await endpoint.destination.post(body.encode(), message_id=letter.message_id, timeout_s=endpoint.timeout_s)
+        await endpoint.destination.post(
+            body.encode(), message_id=letter.message_id, timeout_s=endpoint.timeout_s, heeded=False
+        )
 
     return Channel(deliver, timeout_s=endpoint.timeout_s, give_up_s=endpoint.give_up_s)
 

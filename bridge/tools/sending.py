@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from standardwebhooks import Webhook
 
+from bridge.agents.http import retry_after
 from bridge.call.ports import Secret
 from bridge.errors import BridgeError
 from bridge.tools.destinations import Forbidden, Guard, Lookup
@@ -30,7 +31,7 @@ class DeliveryFailure(BridgeError):
     """A message did not arrive, or was not answered as it should be.
 
     ``undone``: surely nothing was done with it. ``passing``: another attempt may help. ``words``: the other side's own,
-    "" where it gave none that can be used. ``kind``: a bounded label.
+    "" where it gave none that can be used. ``kind``: a bounded label. ``retry_after_s``: what a busy one asked for.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class DeliveryFailure(BridgeError):
         status: int = 0,
         words: str = "",
         hint: str = "",
+        retry_after_s: float = 0.0,
     ) -> None:
         super().__init__(f"delivery failed: {kind}", hint=hint)
         self.kind = kind
@@ -49,6 +51,7 @@ class DeliveryFailure(BridgeError):
         self.passing = passing
         self.status = status
         self.words = words
+        self.retry_after_s = retry_after_s
 
 
 class Destination:
@@ -82,8 +85,10 @@ class Destination:
             signed["webhook-signature"] = " ".join(each.sign(message_id, now, text) for each in self._signers)
         return signed
 
-    async def post(self, body: bytes, *, message_id: str, timeout_s: float) -> bytes:
-        """The answer's body, of a status below 300. ``timeout_s`` bounds all of it. Raises DeliveryFailure."""
+    async def post(self, body: bytes, *, message_id: str, timeout_s: float, heeded: bool = True) -> bytes:
+        """The answer's body, of a status below 300; b"" where it is not ``heeded``: the message has arrived, whatever that says
+        and however long it is. ``timeout_s`` bounds all of it. Raises DeliveryFailure.
+        """
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -98,11 +103,11 @@ class Destination:
             async with self._client().post(
                 self._url, data=body, headers=headers, allow_redirects=False, timeout=limit
             ) as response:
-                answer = await _bounded(response)
+                answer = await _bounded(response) if heeded or response.status >= 300 else b""
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _failure(error) from None  # the library's texts hold the URL, whose query may hold a key
         if response.status >= 300:
-            raise _refusal(response.status, answer)
+            raise _refusal(response.status, answer, retry_after(response.headers) or 0.0)
         return answer
 
     async def close(self) -> None:
@@ -136,15 +141,15 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(held)
 
 
-def _refusal(status: int, answer: bytes) -> DeliveryFailure:
+def _refusal(status: int, answer: bytes, retry_after_s: float) -> DeliveryFailure:
     if status < 400:
         return DeliveryFailure(
             "redirect", status=status, undone=True, hint="Redirects are not followed: correct the url."
         )
     if status in BUSY:
-        return DeliveryFailure("busy", status=status, undone=True, passing=True)
+        return DeliveryFailure("busy", status=status, undone=True, passing=True, retry_after_s=retry_after_s)
     if status >= 500:
-        return DeliveryFailure("server_error", status=status, passing=True)
+        return DeliveryFailure("server_error", status=status, passing=True, retry_after_s=retry_after_s)
     return DeliveryFailure("refused", status=status, undone=True, words=_words(answer))
 
 

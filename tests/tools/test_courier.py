@@ -112,6 +112,18 @@ async def test_a_failure_is_tried_again_after_longer_and_longer(attempts: int, w
     assert 0.8 * wait <= after_s <= 1.2 * wait
 
 
+async def test_a_receiver_that_is_busy_is_left_alone_as_long_as_it_asks() -> None:
+    """By Retry-After; where it asks for less than our own pause, that one counts."""
+    outbox = Outbox(letter())
+    busy = DeliveryFailure("busy", passing=True, status=429, retry_after_s=45.0)
+    async with at_work(outbox, crm=channel(raising(busy), give_up_s=86400.0)):
+        assert await outbox.until(1) == [("again", "evt_1", 45.0, "busy")]
+    outbox = Outbox(letter())
+    busy.retry_after_s = 1.0
+    async with at_work(outbox, crm=channel(raising(busy))):
+        assert (await outbox.until(1))[0][2] >= 8.0
+
+
 async def test_what_is_too_old_is_given_up() -> None:
     """The next attempt would come after the message's time."""
     outbox = Outbox(letter(age_s=55))

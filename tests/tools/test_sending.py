@@ -113,6 +113,42 @@ async def test_an_answer_is_read_up_to_64_kib(receiver: Receiver) -> None:
     assert await post(receiver) == "too_large"
 
 
+async def test_what_nobody_heeds_is_not_read(receiver: Receiver) -> None:
+    """A message has arrived with the status: an answer too long, or without an end, sends it no second time."""
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await receiver.hang(request)
+        return response
+
+    async def long(request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * 200_000)
+
+    receiver.answers = [endless, long, 500]
+    destination = Destination(receiver.url, secrets=[Secret(SECRET)])
+    for _ in range(2):
+        assert await destination.post(b"{}", message_id="msg_1", timeout_s=5.0, heeded=False) == b""
+    with pytest.raises(DeliveryFailure, match="server_error"):
+        await destination.post(b"{}", message_id="msg_1", timeout_s=5.0, heeded=False)
+    await destination.close()
+
+
+@pytest.mark.parametrize(("status", "told", "seconds"), [(429, "7", 7.0), (503, "7", 7.0), (429, "soon", 0.0)])
+async def test_who_is_busy_may_say_for_how_long(receiver: Receiver, status: int, told: str, seconds: float) -> None:
+    """``Retry-After``, where it can be understood."""
+
+    async def busy(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Retry-After": told})
+
+    receiver.answers = [busy]
+    destination = Destination(receiver.url, secrets=[Secret(SECRET)])
+    with pytest.raises(DeliveryFailure) as failure:
+        await destination.post(b"{}", message_id="msg_1", timeout_s=5.0)
+    await destination.close()
+    assert failure.value.retry_after_s == seconds
+
+
 async def test_slow_answers_end_at_the_time_limit(receiver: Receiver) -> None:
     """A business system that hangs, before or within its answer, holds nobody up."""
 
