@@ -273,10 +273,12 @@ class CarrierEnded(Event, frozen=True):
 class StreamPromised(Event, frozen=True):
     """The carrier was answered with a new media stream for this call: the old one, if any, no longer counts.
 
-    ``patience``: seconds for which the agent is kept meanwhile.
+    ``patience``: seconds for which the agent is kept meanwhile. ``ours``: the bridge takes the old stream away itself, for
+    keys or a hold; it is not lost, and it sounds until it is closed.
     """
 
     patience: float
+    ours: bool = False
 
 
 class PhoneAlive(Event, frozen=True):

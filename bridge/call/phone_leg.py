@@ -71,6 +71,7 @@ def phone_opened(call: Call, event: e.PhoneOpened, now: float) -> list[e.Order]:
     call.opened += 1
     call.phone = Leg.OPEN
     call.opened_at = now
+    call.replacing = False
     call.last_media = None
     call.probing = False
     if first:
@@ -155,6 +156,9 @@ def phone_stalled(call: Call, event: e.PhoneStalled, now: float) -> list[e.Order
 def phone_closed(call: Call, event: e.PhoneClosed, now: float) -> list[e.Order]:
     """The stream is over. After a stop the caller has most likely hung up; after a loss the carrier asks what follows."""
     if call.phone is not Leg.OPEN:
+        if call.phone is Leg.AWAY and call.replacing:
+            call.playback.played_on(now)
+        call.replacing = False
         return []
     call.phone = Leg.AWAY
     call.playback.away(now)
@@ -172,7 +176,8 @@ def stream_promised(call: Call, event: e.StreamPromised, now: float) -> list[e.O
     if call.phone is Leg.OPEN:
         call.phone = Leg.AWAY
         call.playback.away(now)
-    call.lost_orderly = False
+        call.replacing = event.ours
+    call.lost_orderly = event.ours  # if no new one comes, the caller has most likely hung up meanwhile
     call.note("stream_promised", now)
     return [
         *rest(call),

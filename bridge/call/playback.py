@@ -28,6 +28,7 @@ MARK_AFTER_S: Final = 0.2  # the last sound sent gets its mark this much later, 
 MARK_SPACING: Final = RATE // 2  # no more than this goes without a mark (and one chunk)
 MAX_PIECE: Final = 5 * RATE  # of one message: a mark stands behind each
 SIGHT: Final = RATE // 20  # how much sound is looked at to say how loud it is
+OVERLAP_S: Final = 0.2  # of a stream that played on: rather twice than not at all
 GRACE_S: Final = 2.0  # a mark may come this much later than its sound must have been played
 
 
@@ -68,6 +69,7 @@ class Playback:
         self._marked = 0  # position of the newest mark
         self._cleared = 0  # what was offered when the queue was last cleared: nothing since, nothing to clear
         self._spans: deque[Span] = deque(maxlen=64)
+        self._left: tuple[float, int] | None = None  # when the stream was left, and how much it still had to play
 
     # -------------------------------------------------------- sound in
 
@@ -115,16 +117,32 @@ class Playback:
         unheard = self._unheard(now)
         self._forget_flight(now)
         self._waiting.extendleft(reversed(unheard))
-        self._open = True
+        self._open, self._left = True, None
         self._clock_only = False
         return self.release(now)
 
     def away(self, now: float) -> None:
         """The stream is gone: keep what it did not play, send nothing."""
         if self._open:
-            self._waiting.extendleft(reversed(self._unheard(now)))
+            unheard = self._unheard(now)
+            self._left = now, sum(map(len, unheard))
+            self._waiting.extendleft(reversed(unheard))
             self._forget_flight(now)
             self._open = False
+
+    def played_on(self, now: float) -> None:
+        """The stream that was left has sounded until now: what it played needs not be heard again."""
+        if self._left is None or self._open:
+            return
+        left_at, unheard = self._left
+        self._left = None
+        played = min(max(int((now - left_at - OVERLAP_S) * RATE), 0), unheard)
+        self._sent = self.confirmed = self._marked = self._flight_from = self._sent + played
+        while played:
+            sound = self._waiting.popleft()
+            if len(sound) > played:
+                self._waiting.appendleft(sound[played:])
+            played -= min(len(sound), played)
 
     def release(self, now: float) -> list[PhoneOrder]:
         """Send on what waits, as far as the carrier may have it; marked, where it is held back, so that it goes on."""
@@ -305,6 +323,7 @@ class Playback:
             if span.heard is None and span.end > position:
                 span.heard = max(position, span.start)
         self._waiting.clear()
+        self._left = None
         self._forget_flight(now)
         # Positions go on from what was sent, so that spans of the cut turns keep their length.
         fresh = self.offered != self._cleared

@@ -84,6 +84,7 @@ class Call:
         self.opened_at = 0.0
         self.opened = 0  # streams so far
         self.lost_orderly = True
+        self.replacing = False  # we took the stream away, and it may not be closed yet
         self.mark_timer = False
         self.watching = False  # the timer for overdue marks runs
         self.probing = False

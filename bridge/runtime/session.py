@@ -164,7 +164,7 @@ class CallSession:
             if opened.parameters.get("grant") == grant:
                 self.awaited = None
             else:  # promised earlier, and about to be replaced, if it is not by now: its stop is no hang-up
-                self.handle(e.StreamPromised(patience))
+                self.handle(e.StreamPromised(patience, ours=True))
 
     def detach_phone(self) -> None:
         """The carrier was promised another stream: what the old socket still says changes nothing."""

@@ -69,7 +69,7 @@ class StreamChange:
             left = max(until - session.now, 0.0)
             if self.away(session):
                 session.facts[HELD_UNTIL] = until
-                session.handle(e.StreamPromised(PATIENCE_S + left))
+                session.handle(e.StreamPromised(PATIENCE_S + left, ours=True))
             raise
 
     def held(self, session: CallSession) -> bool:
@@ -99,7 +99,7 @@ class StreamChange:
             after_s=seconds,
         )
         # Before the request: the stream's stop comes while it is under way, and must not be taken for a hang-up.
-        session.handle(e.StreamPromised(PATIENCE_S + seconds))
+        session.handle(e.StreamPromised(PATIENCE_S + seconds, ours=True))
         session.awaited = (token, PATIENCE_S + seconds)
         try:
             await self.redirect(carrier_call_id, twiml=text)

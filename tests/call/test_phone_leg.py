@@ -181,6 +181,49 @@ def test_a_promised_stream_that_does_not_come_ends_the_call() -> None:
     assert stage.reason is Reason.CARRIER_LOST
 
 
+def test_who_hangs_up_while_held_has_hung_up() -> None:
+    """We took the stream away ourselves: nothing was lost, whether the carrier tells the end or no stream comes again."""
+    told = Stage().connected()
+    told.tell(e.StreamPromised(120.0, ours=True), e.PhoneClosed(orderly=True))
+    told.tell(e.CarrierEnded(Reason.CALLER_HANGUP, Status.COMPLETED))
+    assert told.reason is Reason.CALLER_HANGUP
+    untold = Stage().connected()
+    untold.tell(e.StreamPromised(15.0, ours=True), e.PhoneClosed(orderly=True))
+    untold.until_over()
+    assert untold.reason is Reason.CALLER_HANGUP
+
+
+def test_what_a_stream_plays_until_it_is_taken_away_is_not_played_again() -> None:
+    """The carrier takes its time to do as it is told: a second of the sentence is not heard twice."""
+    stage = Stage().connected()
+    stage.says(5.0)
+    stage.wait(1.0)
+    stage.tell(e.StreamPromised(15.0, ours=True))
+    stage.wait(1.2)
+    stage.tell(e.PhoneClosed(orderly=True))
+    stage.marks.clear()
+    stage.ends_at = stage.now
+    before = len(stage.played)
+    stage.tell(opened("MZ2"))
+    assert len(stage.played) - before == pytest.approx(
+        3.0 * 8000, abs=80
+    )  # two of five were heard, 0.2 s at the seam twice
+
+
+def test_what_was_heard_of_a_lost_stream_is_not_guessed() -> None:
+    """A stream that the carrier lost did not play on until somebody noticed."""
+    stage = Stage().connected()
+    stage.says(5.0)
+    stage.wait(1.0)
+    stage.tell(e.StreamPromised(15.0))
+    stage.wait(1.2)
+    stage.tell(e.PhoneClosed(orderly=False))
+    stage.marks.clear()
+    before = len(stage.played)
+    stage.tell(opened("MZ2"))
+    assert len(stage.played) - before == pytest.approx(4.0 * 8000, abs=80)
+
+
 def test_an_agent_let_go_meanwhile_is_fetched_again() -> None:
     """A stream that comes late finds an agent that is told what was said."""
     stage = Stage().connected()

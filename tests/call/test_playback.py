@@ -246,3 +246,24 @@ def test_whatever_is_not_plain_is_left_to_be_offered(case: str) -> None:
     before = playback.left(0.1)
     assert playback.flow(b"\x55" * 160, 2 if case == "another turn" else 1, 5.0 if case == "run dry" else 0.1) is None
     assert playback.left(0.1) == before
+
+
+@pytest.mark.parametrize(("until", "left"), [(1.0, 4.0), (1.1, 4.0), (2.2, 3.0), (60.0, 0.0)])
+def test_what_a_stream_that_was_left_played_on_is_not_sent_again(until: float, left: float) -> None:
+    """All but OVERLAP_S of what it can have played since it was left; never more than it had."""
+    playback, _ = playing(5.0)
+    playback.away(1.0)
+    playback.offer(SECOND, 2, 1.5)
+    playback.played_on(until)
+    assert audio(playback.open(until)) == pytest.approx((left + 1) * RATE, abs=2)
+    assert playback.left(until) == pytest.approx(left + 1, abs=0.001)
+
+
+def test_a_stream_that_was_left_plays_nothing_on_once_it_was_cleared() -> None:
+    """What comes after the interruption was never on it."""
+    playback, _ = playing(5.0)
+    playback.away(1.0)
+    playback.clear(1.5)
+    playback.offer(SECOND, 2, 1.6)
+    playback.played_on(3.0)
+    assert audio(playback.open(3.0)) == RATE
