@@ -20,7 +20,7 @@ demo: setup # with the demo agent's voice and hearing, where there are wheels of
 	$(BIN)/callbridge demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .
