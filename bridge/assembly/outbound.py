@@ -48,7 +48,14 @@ class OutboundWing:
         self._operations = operations
         self._worker: OwnWorker | None = None
         self._machines = Machines(
-            board, calls, rest, operations.commands, desk.instance, operations.alive, desk.answers
+            board,
+            calls,
+            rest,
+            operations.commands,
+            desk.instance,
+            operations.alive,
+            desk.answers,
+            operations.control.find,
         )
         operations.control.verbs[MACHINE] = self._machines.obey
         self._lines = desk.lines

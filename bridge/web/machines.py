@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from bridge.web.call_store import CallStore
 
 LEAVE: Final = "leave_message"
 MACHINE: Final = "machine"  # the verb by which the instance that has the call is told
+
+SETTLE_S: Final = 3.0  # what another instance has taken over it has written by then
+LOOK_S: Final = 0.05
 
 log = structlog.get_logger("bridge.machines")
 
@@ -48,7 +52,9 @@ class Mailbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Machines:
-    """The callback of answering-machine detection. ``alive``: whether an instance gives a sign of life."""
+    """The callback of answering-machine detection. ``alive``: whether an instance gives a sign of life; ``find``: the record
+    of a call by what this process knows, else by the store.
+    """
 
     switchboard: Switchboard
     calls: CallStore
@@ -57,6 +63,8 @@ class Machines:
     instance: str
     alive: Callable[[str], Awaitable[bool]]
     answers: Answers
+    find: Callable[[str], Awaitable[CallRecord | None]]
+    settle_s: float = SETTLE_S
 
     async def told(self, found: object) -> None:
         """A person: nothing changes. A machine: the agent goes, and a message is left where one was asked for. Raises
@@ -64,14 +72,20 @@ class Machines:
         """
         if not isinstance(found, MachineResult):
             return
-        session = self.switchboard.find(found.call_sid)
-        if session is not None:
-            _judge(session, found)
-            return
-        record = await self.calls.get(found.call_sid)
-        if record is None or record.status.terminal or record.instance == self.instance:
-            return  # unknown, or over: what we have no session of is over here, whatever the store knows by now
-        if record.instance and await self.alive(record.instance):
+        until = asyncio.get_running_loop().time() + self.settle_s
+        while True:
+            session = self.switchboard.find(found.call_sid)
+            if session is not None:
+                _judge(session, found)
+                return
+            record = await self.find(found.call_sid)
+            if record is None or record.status.terminal:
+                return
+            # What is ours by the store, and has no session here, is being taken over just now, or it is over.
+            if record.instance != self.instance or asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(LOOK_S)
+        if record.instance not in ("", self.instance) and await self.alive(record.instance):
             await self.mailbox.put(Command(record.call_id, MACHINE, asdict(found)), instance=record.instance)
         else:
             await self._alone(found)

@@ -1,5 +1,8 @@
 """Who picked up."""
 
+import asyncio
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
@@ -60,7 +63,9 @@ def machines(office: Office, carrier: Carrier, post: Post | None = None) -> Mach
     """The callback, on the instance called one."""
     post = post or Post(set())
     answers = Answers("https://bridge.example.com", words=Words(language="de-DE"))
-    return Machines(office.board, office.store, carrier, post, "one", post.alive, answers)
+    return Machines(
+        office.board, office.store, carrier, post, "one", post.alive, answers, office.store.get, settle_s=0.05
+    )
 
 
 async def test_a_person_is_noted_and_left_alone() -> None:
@@ -161,12 +166,26 @@ async def test_a_person_who_has_the_call_by_now_keeps_it() -> None:
         assert (carrier.redirected, carrier.ended) == ([], [])
 
 
+async def test_a_call_that_is_being_taken_over_is_not_overlooked() -> None:
+    """The store takes it for ours still: whoever has it by then is told."""
+    async with Office() as office:
+        record, carrier, post = placed(office, instance="one", detail=dict(WORDS)), Carrier(), Post(alive={"two"})
+        told = asyncio.create_task(machines(office, carrier, post).told(found("machine_end_beep")))
+        await asyncio.sleep(0)
+        record.instance = "two"
+        await told
+        assert [instance for instance, _ in post.put_in] == ["two"]
+        assert (carrier.redirected, carrier.ended) == ([], [])
+
+
 async def test_told_twice_is_told_once() -> None:
-    """The message is being spoken, and the store does not know yet that the agent's part is over: nothing cuts it off."""
+    """The message is being spoken, and the store learns a moment later that the agent's part is over: nothing cuts it off."""
     async with Office() as office:
         record, carrier = placed(office, instance="one", detail=dict(WORDS)), Carrier()
-        await machines(office, carrier).told(found("machine_end_beep"))
-        assert record.outcome is None
+        told = asyncio.create_task(machines(office, carrier).told(found("machine_end_beep")))
+        await asyncio.sleep(0)
+        record.finish(Reason.MESSAGE_LEFT, datetime.now(UTC))
+        await told
         assert (carrier.redirected, carrier.ended) == ([], [])
 
 
