@@ -333,9 +333,9 @@ class House:
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Run until a signal has drained it."""
         async with self.open():
-            app = Starlette(
-                routes=self.routes(), exception_handlers={HTTPException: http_problem, Exception: bridge_problem}
-            )
+            handlers = {HTTPException: http_problem, Exception: bridge_problem}
+            app = Starlette(routes=self.routes(), exception_handlers=handlers)
+            app.router.redirect_slashes = False  # it would send strangers to whatever Host they named, unsigned
             self._server = FrontServer(self._uvicorn(app), self._drain)
             self._server.on_started = self._on_started
             await self._server.serve(sockets)

@@ -105,6 +105,17 @@ async def test_bodies_of_the_wrong_size_or_kind_are_refused(tmp_path: Path) -> N
         await untouched(cast)
 
 
+@pytest.mark.parametrize("path", ["/twilio/voice/", "/twilio/status/", "/healthz/", "/api/v1/calls/"])
+async def test_nobody_is_sent_on_to_an_address_that_he_named_himself(path: str, tmp_path: Path) -> None:
+    """A slash too many is no path of ours: no redirect, unsigned, to the Host of the request."""
+    async with scene(tmp_path) as cast, aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{cast.house.port}{path}"
+        async with http.get(url, headers={"Host": "evil.example"}, allow_redirects=False) as answer:
+            assert answer.status in (401, 404)
+            assert answer.content_type == "application/problem+json"
+            assert "Location" not in answer.headers
+
+
 async def test_a_number_without_a_line_is_rejected(tmp_path: Path) -> None:
     """200 and <Reject/>; nothing is answered, nothing costs."""
     lines = '[[lines]]\nnumber = "+15550100"\nagent = "support"\n'
