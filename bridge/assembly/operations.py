@@ -213,10 +213,13 @@ class Operations:
                 self.tracing.ended(record)
 
     async def taken_over(self, call_id: str, former: str) -> None:
-        """We have a call that another instance had: tell it. Never raises; an instance that is gone need not be told."""
+        """We have a call that another instance had: tell it, and do what it was asked and did not do. Never raises; an instance
+        that is gone need not be told.
+        """
         log.info("call_taken_over", call_id=call_id, from_instance=former)
         try:
             async with asyncio.timeout(LEAVE_S):
+                await self.commands.readdress(call_id, former=former, instance=self._parts.instance)
                 await self.commands.put(Command(call_id, SUPERSEDED, {}), instance=former)
         except (StoreUnavailable, TimeoutError):
             log.warning("former_instance_not_told", call_id=call_id)
@@ -246,6 +249,7 @@ class Operations:
             Chore("heartbeat", BEAT_S, self.beat),
             Chore("agent time", BEAT_S, self.count_agent_time),
             Chore("commands", POLL_S, self._poll),
+            Chore("orphans", RECONCILE_S, self.obey_for_the_dead),
             Chore("reconcile", RECONCILE_S, reconciler.run_once, limit_s=120.0),
             Chore("purge", PURGE_S, self._purge),
         )
@@ -301,6 +305,13 @@ class Operations:
         for command in await self.commands.take(self._parts.instance):
             obey = self.questions.obey if self.questions.concerns(command) else self.control.obey
             self._parts.switchboard.spawn(obey(command), name=f"command {command.verb[:20]}")
+
+    async def obey_for_the_dead(self) -> None:
+        """A call whose process died while the carrier had it (on hold, say) is hung up all the same. Raises StoreUnavailable."""
+        for gone in await self.instances.dead():
+            for command in await self.commands.take(gone):
+                if not self.questions.concerns(command):
+                    self._parts.switchboard.spawn(self.control.obey(command), name=f"command {command.verb[:20]}")
 
     async def _purge(self) -> None:
         now = datetime.now(UTC)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 
 from bridge.store.database import Database
 from bridge.store.tables import COMMANDS
@@ -41,6 +41,12 @@ class Commands:
         )
         async with self._database.write() as connection:
             await connection.execute(insert)
+
+    async def readdress(self, call_id: str, *, former: str, instance: str) -> None:
+        """What was left about a call for ``former`` is for ``instance``, which has it now."""
+        left = update(COMMANDS).where(COMMANDS.c.call_id == call_id, COMMANDS.c.instance == former)
+        async with self._database.write() as connection:
+            await connection.execute(left.values(instance=instance))
 
     async def take(self, instance: str) -> list[Command]:
         """What was left for ``instance``, in order; what is older than a minute is thrown away."""

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text as sql
 
 from bridge.app import House
 from bridge.assembly.operations import Operations
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
 from bridge.store.campaigns import Campaign, Target
+from bridge.store.commands import Command
 from tests.support.deployment import Deployment, deployed, settled
 from tests.support.house import running
 
@@ -70,6 +72,38 @@ async def test_an_instance_that_lost_a_call_to_another_lets_go(all_: Deployment,
         await live.ended.wait()
         assert live.record.outcome is None
     await call.hang_up()
+
+
+async def test_what_a_dead_instance_was_asked_is_done_by_another(all_: Deployment, tmp_path: Path) -> None:
+    """An operator was told that the call ends: it does, although its process had just died while the caller was held."""
+    call, _ = await all_.talking()
+    async with second(all_, tmp_path) as other:
+        live = all_.house.switchboard.find(call.sid)
+        assert live is not None
+        await all_.house.writer.flush(5.0)
+        await all_.house.calls.change(live.record.call_id, lambda record: setattr(record, "instance", "vm-dead"))
+        await operations(other).instances.beat("vm-dead", active_calls=1)
+        reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/hangup", house=other)
+        assert reply.status == 202
+        await operations(other).obey_for_the_dead()
+        assert not call.over  # it may be alive
+        async with other.database.write() as connection:
+            await connection.execute(sql("UPDATE instances SET seen_us = seen_us - 16000000 WHERE id = 'vm-dead'"))
+        await operations(other).obey_for_the_dead()
+        await call.ended()
+
+
+async def test_what_was_asked_of_a_call_is_done_by_who_took_it_over(all_: Deployment, tmp_path: Path) -> None:
+    """The order had been left for an instance that did not live to read it."""
+    call, _ = await all_.talking()
+    async with second(all_, tmp_path) as other:
+        live = all_.house.switchboard.find(call.sid)
+        assert live is not None
+        await operations(other).commands.put(Command(live.record.call_id, "hangup", {}), instance="vm-dead")
+        await operations(all_.house).taken_over(live.record.call_id, "vm-dead")
+        await operations(all_.house).take_commands()
+        await call.ended()
+    assert live.record.outcome is Reason.OPERATOR_HANGUP
 
 
 async def test_t27_the_minutes_of_all_instances_are_counted_together(tmp_path: Path) -> None:

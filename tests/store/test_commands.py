@@ -37,3 +37,15 @@ async def test_an_old_command_is_thrown_away(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE commands SET put_us = put_us - 61000000"))
     assert await commands.take("i-1") == []
+
+
+async def test_what_was_asked_of_a_call_goes_with_it(database: Database) -> None:
+    """To the instance that has taken it over; other calls' orders stay where they are."""
+    commands = Commands(database)
+    for call in ("call_1", "call_2"):
+        await commands.put(Command(call, "hangup", {}), instance="i-1")
+    await commands.put(Command("call_1", "hangup", {}), instance="i-3")
+    await commands.readdress("call_1", former="i-1", instance="i-2")
+    assert await commands.take("i-2") == [Command("call_1", "hangup", {})]
+    assert await commands.take("i-1") == [Command("call_2", "hangup", {})]
+    assert await commands.take("i-3") == [Command("call_1", "hangup", {})]
