@@ -298,17 +298,14 @@ class House:
         assert self.reception is not None
         assert self.operations is not None
         assert self.outbound is not None
-        routes: list[BaseRoute] = []
         twilio = TwilioRoutes(self.reception, self.signature, self.account_sid)
         self.operations.webhooks_refused = lambda: twilio.refused
         twilio.hooks["sms"] = self.business.text.texting.received
         twilio.hooks.update(self.outbound.hooks())
         twilio.hooks["recording"] = self.recordings.carrier_update
         placing = self.outbound.routes()
-        routes += [*twilio.routes(), *placing]
-        routes += self.business.routes()
-        routes += health_routes(self.switchboard, lambda: self.ready)
-        routes += self.operations.routes(placing)
+        routes: list[BaseRoute] = [*twilio.routes(), *placing, *self.business.routes()]
+        routes += [*health_routes(self.switchboard, lambda: self.ready), *self.operations.routes(placing)]
         if self.dashboard is not None:
             routes += self.dashboard.routes()
         return routes
