@@ -141,6 +141,7 @@ class House:
             closing=self._closing,
             run_tool=self._run_tool,
             resume_message=self.settings.prompts.resumed,
+            returned_message=self.settings.prompts.not_taken,
         )
 
     async def _change(self, settings: config.Settings) -> Callable[[], None]:
@@ -389,12 +390,5 @@ class House:
             self.outbound.stop()
         self.switchboard.leaving = True
         await asyncio.sleep(self.settings.drain_grace_s)
-        await drain(
-            self.switchboard,
-            self.reception,
-            Instances(self.database),
-            instance=self.instance,
-            deadline_s=self.settings.drain_timeout_s,
-            ring_s=self.settings.outbound.ring_timeout_s,
-        )
+        await drain(self.switchboard, self.reception, Instances(self.database), self.settings, instance=self.instance)
         await self.hangups.finish()

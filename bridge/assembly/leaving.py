@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.errors import StoreUnavailable
 from bridge.runtime.switchboard import Switchboard
+from bridge.settings import Settings
 from bridge.store.instances import Instances
 from bridge.web.reception import Reception
 
@@ -18,23 +19,17 @@ RING_SLACK_S: Final = 10.0  # what was asked of the carrier last may be a while 
 
 
 async def drain(
-    board: Switchboard,
-    reception: Reception | None,
-    instances: Instances,
-    *,
-    instance: str,
-    deadline_s: float,
-    ring_s: float,
+    board: Switchboard, reception: Reception | None, instances: Instances, settings: Settings, *, instance: str
 ) -> None:
-    """Return when no call needs this process any more, or ``deadline_s`` is over and the rest were said goodbye to.
+    """Return when no call needs this process any more, or ``drain_timeout_s`` is over and the rest were said goodbye to.
 
     A call needs it whose caller waits for a person to pick up (where nobody does, the agent has the caller back), and one
-    that we have placed and that still rings, for ``ring_s`` at most, unless another instance is there to take it.
+    that we have placed and that may still ring, unless another instance is there to take it.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + deadline_s
-    rung = loop.time() + ring_s + RING_SLACK_S
-    await board.drain(deadline_s)
+    until = loop.time() + settings.drain_timeout_s
+    rung = loop.time() + settings.outbound.ring_timeout_s + RING_SLACK_S
+    await board.drain(settings.drain_timeout_s)
     while loop.time() < until and (
         _connecting(reception) or (loop.time() < rung and await _ringing(instances, instance))
     ):

@@ -48,6 +48,7 @@ class Surroundings:
     ]  # the phone's stream was closed: see to it that the line is, too
     run_tool: Callable[[CallSession, e.RunTool], None]
     resume_message: str = "Sorry, I was gone for a moment. Please go on."  # a successor's first; "": its own
+    returned_message: str = ""  # where nobody has taken a transfer; "": as a successor's
 
 
 class CallSession:
@@ -75,6 +76,8 @@ class CallSession:
         self._variables = dict(variables)
         self._overrides = dict(brief_overrides or {})
         self._surroundings = surroundings
+        # Until an agent was there: one that is fetched later has nothing to do with it.
+        self._returned = bool(record.events) and record.events[-1]["type"] == "transfer_failed"
         self.link: AgentLink | None = None  # the one that has the call
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._decide = self.machine.handle
@@ -222,8 +225,9 @@ class CallSession:
         overrides = dict(self._overrides)
         if resumed:
             variables["previous_transcript"] = self.machine.call.turns.transcript()[-MAX_TRANSCRIPT:]
-            if self._surroundings.resume_message:
-                overrides["first_message"] = self._surroundings.resume_message
+            words = self._surroundings.resume_message
+            if words:  # without them no agent's first message may be overridden at all
+                overrides["first_message"] = (self._returned and self._surroundings.returned_message) or words
         return Brief(
             call_id=record.call_id,
             carrier_call_id=record.carrier_call_id or "",
@@ -249,6 +253,7 @@ class CallSession:
                 for message in link.stream.open():
                     link.socket.send(message)
                 receiver.begin()
+                self._returned = False
                 self.handle(e.AgentProgress("socket", (self.now - began) * 1000))
         except AgentFailure as failure:
             log.warning(

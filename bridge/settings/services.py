@@ -176,6 +176,8 @@ class Prompts:
     hold: Spoken = "One moment, please."  # the agent is not there yet, or is being replaced; on hold
     # An agent's first words after a loss, in its own voice; "": those it always begins with.
     resumed: Spoken = "Sorry, I was gone for a moment. Please go on."
+    # Its first words where it has the caller back because nobody has taken a transfer; as ``resumed`` where either is "".
+    not_taken: Spoken = "I am sorry, nobody can take your call at this moment. Can I help you with anything else?"
     slow: Spoken = "I am sorry, the connection is slow. Please hold on."  # the agent does not answer what was said
     busy: Spoken = "All our lines are busy at the moment. Please try again later."
     draining: Spoken = "We cannot take your call at this moment. Please try again in a few minutes."

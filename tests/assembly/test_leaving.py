@@ -8,6 +8,8 @@ import pytest
 from bridge.assembly import leaving
 from bridge.errors import StoreUnavailable
 from bridge.runtime.switchboard import Limits, Switchboard
+from bridge.settings import Settings
+from bridge.settings.outbound import Outbound
 from bridge.store.room import Room
 
 
@@ -63,7 +65,8 @@ async def drained(
         board = Switchboard(Limits())
         looks: Any = instances or Instances()
         there: Any = reception
-        await leaving.drain(board, there, looks, instance="one", deadline_s=deadline_s, ring_s=ring_s)
+        settings = Settings(drain_timeout_s=deadline_s, outbound=Outbound(ring_timeout_s=ring_s))  # type: ignore[arg-type]
+        await leaving.drain(board, there, looks, settings, instance="one")
 
 
 async def test_nothing_is_waited_for_where_nothing_is_to_come() -> None:

@@ -35,6 +35,7 @@ async def test_a_person_who_does_not_take_it_gives_the_call_back(tmp_path: Path,
         await call.streaming(count=2)
         assert "One moment" in again.variables["previous_transcript"]
         assert again.variables["transfer_failed"] == "reception"
+        assert "nobody can take your call" in again.overrides["agent"]["first_message"]
         await again.close(1000)
         assert await call.ended() == "completed"
         record = await cast.record(call)

@@ -287,6 +287,24 @@ async def test_without_words_to_go_on_with_a_successor_begins_as_ever(make: Make
     assert "previous_transcript" in resumed.variables
 
 
+@pytest.mark.parametrize(
+    ("resume", "returned", "said"),
+    [
+        ("Where were we?", "Nobody is there.", "Nobody is there."),
+        ("Where were we?", "", "Where were we?"),
+        ("", "Nobody is there.", "Hi."),
+    ],
+)
+async def test_who_has_the_caller_back_says_that_nobody_took_the_call(
+    make: Make, resume: str, returned: str, said: str
+) -> None:
+    """Where its first message may be overridden; an agent that follows it after a loss has other words."""
+    bench = make(resume_message=resume, returned_message=returned, happened="transfer_failed", resumed=True)
+    session = await bench.connected()
+    assert bench.agents[0].briefs[0].first_message == said
+    assert session.brief(resumed=True).first_message == (resume or "Hi.")
+
+
 async def test_tools_are_run_by_the_house(make: Make) -> None:
     """The order is handed on as it is."""
     bench = make()

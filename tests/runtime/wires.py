@@ -120,7 +120,13 @@ class Bench:
     """A call, its agents and their sockets. ``connects``: what happens when a socket to an agent is opened."""
 
     def __init__(
-        self, monkeypatch: Any, *agents: Helper, resume_message: str = "Where were we?", **planned: Any
+        self,
+        monkeypatch: Any,
+        *agents: Helper,
+        resume_message: str = "Where were we?",
+        returned_message: str = "",
+        happened: str = "",
+        **planned: Any,
     ) -> None:
         self.agents = agents or (Helper(),)
         self.wires: list[Wire] = []
@@ -135,9 +141,13 @@ class Bench:
             closing=lambda session, order: self.closings.append(order),
             run_tool=lambda session, order: self.tools.append(order),
             resume_message=resume_message,
+            returned_message=returned_message,
         )
+        account = record()
+        if happened:
+            account.add_event(happened, 1000)
         self.session = CallSession(
-            record(),
+            account,
             plan(tuple(agent.name for agent in self.agents), **planned),
             InterruptionPolicy(),
             self.around,
