@@ -63,25 +63,29 @@ class OwnWorker:
     def __init__(self, arguments: Sequence[str]) -> None:
         self._command = [sys.executable, "-m", "bridge", "worker", *arguments, "--parent", str(os.getpid())]
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Until ``stop``, or cancelled."""
         died = 0
         try:
-            while True:
+            while not self._stopping.is_set():
                 began = asyncio.get_running_loop().time()
                 try:
                     self._process = await asyncio.create_subprocess_exec(*self._command)
                 except OSError as error:  # no process more, no memory, no descriptor: the calls go on without it
                     log.error("worker_not_started", error=error.strerror)  # noqa: TRY400 - ours is not the fault
                 else:
+                    if self._stopping.is_set():  # told so while it was being started
+                        self._process.terminate()
                     code = await self._process.wait()
-                    if self._stopping or code == 2:  # used wrongly: it would be so again
+                    if self._stopping.is_set() or code == 2:  # used wrongly: it would be so again
                         return
                     log.error("worker_died", code=code)
                 died = 0 if asyncio.get_running_loop().time() - began > RESTART_S[-1] else died + 1
-                await asyncio.sleep(RESTART_S[min(died, len(RESTART_S) - 1)])
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RESTART_S[min(died, len(RESTART_S) - 1)]):
+                        await self._stopping.wait()
         finally:
             self.stop()
             if self._process is not None and self._process.returncode is None:
@@ -94,6 +98,6 @@ class OwnWorker:
 
     def stop(self) -> None:
         """Begin nothing more: the server drains."""
-        self._stopping = True
+        self._stopping.set()
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
