@@ -71,10 +71,10 @@ class Message(Struct, gc=False):
 
 
 class Metadata(Struct):
-    """The conversation's id and formats; document 003 fixes the sound where nothing is announced."""
+    """The conversation's id and formats; document 003 fixes the sound where nothing is announced. null is nothing."""
 
-    conversation_id: str = ""
-    agent_output_audio_format: str = "pcm_16000"
+    conversation_id: str | None = None
+    agent_output_audio_format: str | None = None
     user_input_audio_format: str | None = None
 
 

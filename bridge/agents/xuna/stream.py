@@ -109,14 +109,15 @@ class XunaStream:
 
     def _metadata(self, wrapper: Raw) -> AgentEvent:
         event = decode(METADATA, wrapper, "conversation_initiation_metadata_event")
-        output = audio_format(event.agent_output_audio_format)
+        announced = event.agent_output_audio_format
+        output = PCM_16000 if announced is None else audio_format(announced)
         ear = audio_format(event.user_input_audio_format or "pcm_16000") if self._elevenlabs else PCM_16000
         if self._formats == (output, ear):
             return Ignored("conversation_initiation_metadata")
         if self._formats is not None:  # a converter that runs keeps its rate: better no sound than a wrong one
             raise UnsupportedFormat("the agent changes its audio formats in the middle of a call")
         self._formats = output, ear
-        return AgentReady(event.conversation_id, output, ear)
+        return AgentReady(event.conversation_id or "", output, ear)
 
     def closed(self, code: int, detail: str = "") -> Sequence[AgentEvent]:
         """The events of the socket's end: in the dialect, what its close code means first."""

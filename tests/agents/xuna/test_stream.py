@@ -139,6 +139,14 @@ def test_the_announced_format_is_honoured(name: str, known: AudioFormat) -> None
     )
 
 
+@pytest.mark.parametrize("told", [{}, {"agent_output_audio_format": None, "conversation_id": None}])
+def test_where_no_format_is_announced_it_is_the_documents(told: dict[str, Any]) -> None:
+    """Left out or null: PCM at 16 kHz both ways, and the caller is not without an agent for it."""
+    message = {"type": "conversation_initiation_metadata", "conversation_initiation_metadata_event": told}
+    ready = AgentReady("", AudioFormat(PCM, 16000), AudioFormat(PCM, 16000))
+    assert XunaStream(_brief()).receive(json.dumps(message).encode()) == (ready,)
+
+
 @pytest.mark.parametrize("name", ["mp3_44100", "opus_48000", "", "pcm_16000 ", "PCM_16000", "pcm_96000"])
 def test_a_format_that_cannot_be_converted_is_fatal(name: str) -> None:
     """Sound that cannot be converted ends the leg with its own reason rather than as noise."""
