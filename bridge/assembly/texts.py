@@ -190,8 +190,8 @@ class TextWing:
         name = body.conversation_id or new_call_id().replace("call_", "chat_")
         if len(name) > 100 or not 0 < len(body.message.strip()) <= 4000:
             raise Refused(422, "The message has 1 to 4000 characters, a conversation_id at most 100.")
-        if body.agent not in self._parts.agents:
-            raise Refused(404, "There is no such agent.", "Name one of [agents.*] of provider kura.")
+        if not self.texts.chats(body.agent):
+            raise Refused(404, "There is no agent of this name that chats.", "Name one of [agents.*] of provider kura.")
         key = f"api:{asked.visitor.name}:{body.agent}:{name}"
         try:
             reply = await ask(self.conversing, key, body.agent, body.message)

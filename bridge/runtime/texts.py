@@ -73,9 +73,13 @@ class Texts:
             await self.opened(key, session.record)
         return session
 
+    def chats(self, agent: str) -> bool:
+        """Whether there is an agent of this name whose provider knows text."""
+        return hasattr(self._agents.get(agent), "create")
+
     def _open(self, key: str, agent: str, *, person: str, line: str, metadata: Mapping[str, Any]) -> TextSession:
         found: ChatAgent | None = self._agents.get(agent)
-        if found is None or not hasattr(found, "create"):
+        if found is None or not self.chats(agent):
             raise AgentFailure("this agent does not chat", reason=Reason.AGENT_NOT_FOUND)
         if self._shut or len(self._sessions) >= self._max:
             raise AgentFailure("too many conversations at once", reason=Reason.OVERLOADED)

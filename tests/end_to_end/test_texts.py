@@ -105,6 +105,8 @@ auth_token = "{TOKEN}"
 api_base_url = "{rest.url}"
 [api]
 keys = ["{API_KEY}"]
+[agents.demo]
+provider = "demo"
 [agents.booking]
 provider = "kura"
 assistant_id = 1
@@ -180,6 +182,14 @@ async def test_an_app_chats_over_the_api(bridge: Scene) -> None:
     again = {"agent": "booking", "message": "More", "conversation_id": first["conversation_id"]}
     assert (await bridge.post("/api/v1/chat", again, **bearer))[1]["reply"] == "2: More"
     assert (await bridge.post("/api/v1/chat", again))[0] == 401
+
+
+@pytest.mark.parametrize("name", ["demo", "nobody"])
+async def test_an_app_is_told_which_agents_chat(bridge: Scene, name: str) -> None:
+    """One that only talks is the app's mistake, and no fault of the agent's that would pass."""
+    bearer = {"Authorization": f"Bearer {API_KEY}"}
+    status, told = await bridge.post("/api/v1/chat", {"agent": name, "message": "Hello"}, **bearer)
+    assert (status, told["remedy"]) == (404, "Name one of [agents.*] of provider kura.")
 
 
 async def test_a_page_chats_without_a_key(bridge: Scene) -> None:
