@@ -73,8 +73,8 @@ class Message(Struct, gc=False):
 class Metadata(Struct):
     """The conversation's id and formats; document 003 fixes the sound where nothing is announced. null is nothing."""
 
-    conversation_id: str | None = None
-    agent_output_audio_format: str | None = None
+    conversation_id: str | None = ""
+    agent_output_audio_format: str | None = "pcm_16000"
     user_input_audio_format: str | None = None
 
 
