@@ -39,8 +39,9 @@ async def work(settings: config.Settings, stop: asyncio.Event) -> None:
     owner = f"worker-{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(rest.close)
-        await database.migrate()
         stack.push_async_callback(database.close)
+        if not await _ready(database, stop):
+            return
         calls = Calls(database)
         # What it writes of calls is told of too; the servers deliver it.
         telling = Telling(settings, database=database, outbox=Outbox(database), calls=calls, agents={})
@@ -55,6 +56,20 @@ async def work(settings: config.Settings, stop: asyncio.Event) -> None:
             engine.stop()
             await asyncio.wait({running}, timeout=STOP_S)
             running.cancel()
+
+
+async def _ready(database: Database, stop: asyncio.Event) -> bool:
+    """The database is there and up to date; False where ``stop`` came first. Raises as ``migrate`` does."""
+    migrating, stopped = asyncio.create_task(database.migrate()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({migrating, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if migrating.done():
+            await migrating
+        return migrating.done()
+    finally:
+        migrating.cancel()
+        stopped.cancel()
+        await asyncio.gather(migrating, stopped, return_exceptions=True)
 
 
 class OwnWorker:

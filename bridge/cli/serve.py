@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal has drained it."""
+    # Until somebody listens to it: what it would have us read is about to be read, and its default ends the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def load() -> Settings:
         overrides = {"server.host": args.host, "server.port": args.port}

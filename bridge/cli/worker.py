@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Work until a signal; SIGHUP reads the configuration again."""
+    signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # until the loop listens: what it would have us read is about to be read
 
     def load() -> Settings:
         return with_carrier(Settings.load(args.config, os.environ))

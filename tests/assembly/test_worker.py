@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.assembly import worker as subject
-from bridge.assembly.worker import OwnWorker
+from bridge.assembly.worker import OwnWorker, work
+from bridge.settings import Settings
+from tests.support.house import ACCOUNT, TOKEN
 
 # What stands for the worker: it notes that it was started and with which words, and then does as it is told.
 PROGRAM = """
@@ -166,3 +168,24 @@ async def test_a_drain_does_not_start_the_worker_that_has_just_died(
         worker.stop()
         await stage.over()
     assert len(stage.noted()) == 1
+
+
+async def test_a_worker_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    """It has begun nothing: whoever stops the service does not wait for a database that is away."""
+    file = tmp_path / "bridge.toml"
+    file.write_text(
+        f"""
+public_url = "https://bridge.example.com"
+database_url = "postgresql://nobody@127.0.0.1:1/none"
+[carriers.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+[agents.demo]
+provider = "demo"
+"""
+    )
+    stop = asyncio.Event()
+    async with asyncio.timeout(20):
+        working = asyncio.create_task(work(Settings.load(str(file), {}), stop))
+        stop.set()
+        await working

@@ -1,6 +1,10 @@
 """``callbridge serve`` and ``worker`` before they begin."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +66,21 @@ def test_a_port_that_is_taken_is_told(
         port = taken.getsockname()[1]
         assert main(["serve", "--config", str(file), "--port", str(port)]) == 1
     assert f"127.0.0.1:{port} is in use" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_hint_to_read_again_does_not_end_what_is_just_starting(command: str, tmp_path: Path) -> None:
+    """Whoever changes the configuration of a service that starts need not wait for it: SIGHUP's default would kill it."""
+    file = tmp_path / "bridge.toml"
+    os.mkfifo(file)
+    process = subprocess.Popen([sys.executable, "-m", "bridge", command, "--config", str(file)], stderr=subprocess.PIPE)
+    try:
+        with file.open("w") as config:  # opens when the process reads it
+            process.send_signal(signal.SIGHUP)
+            config.write("x = [")
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 2
+    assert b"is not valid TOML" in said
