@@ -56,10 +56,10 @@ def phone_audio(call: Call, event: e.PhoneAudio, now: float) -> list[e.Order]:
 
 
 def rest(call: Call) -> list[e.Order]:
-    """The stream ends: what of the caller's sound has made no whole chunk, and the filter's tail."""
-    if call.uplink is None or call.agent is not Leg.OPEN:
+    """The stream ends: what of the caller's sound has made no whole chunk yet."""
+    if call.uplink is None or call.agent is not Leg.OPEN or not call.chunk:
         return []
-    sound = call.uplink.process(bytes(call.chunk)) + call.uplink.flush()
+    sound = call.uplink.process(bytes(call.chunk))  # no tail of the filter: every frame makes so many samples, for ever
     call.chunk.clear()
     return [e.SendAudio(sound)] if sound else []
 

@@ -34,7 +34,7 @@ def test_larger_chunks_are_gathered_for_the_agent() -> None:
 
 
 def test_what_made_no_whole_chunk_goes_out_with_the_streams_end() -> None:
-    """The caller's last syllable reaches the agent, the filter's tail included, and once."""
+    """The caller's last syllable reaches the agent, and once."""
     stage = Stage(uplink_chunk_ms=60).connected()
     stage.tell(e.PhoneAudio(b"\x01" * 160), e.PhoneAudio(b"\x02" * 160))
     assert stage.sent(e.SendAudio) == []
@@ -42,6 +42,14 @@ def test_what_made_no_whole_chunk_goes_out_with_the_streams_end() -> None:
     assert e.SendAudio(b"\x01" * 160 + b"\x02" * 160) in orders
     stage.until_over()
     assert len(stage.sent(e.SendAudio)) == 1
+
+
+def test_whole_chunks_alone_are_sent_where_there_is_nothing_else() -> None:
+    """Frames of 20 ms make chunks of 20 ms, to the last: the filter's tail is no chunk."""
+    stage = Stage().connected()
+    stage.tell(e.PhoneAudio(b"\x01" * 160), e.PhoneClosed(orderly=True))
+    stage.until_over()
+    assert stage.sent(e.SendAudio) == [e.SendAudio(b"\x01" * 160)]
 
 
 def test_a_stream_that_is_replaced_keeps_nothing_back() -> None:
