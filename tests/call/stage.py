@@ -36,10 +36,9 @@ class Straight:
 
 def plan(agents: tuple[str, ...] = ("support",), **more: object) -> CallPlan:
     """A plan with stand-in sound."""
-    given: dict[str, object] = {"prompts": PROMPTS, **more}
+    given: dict[str, object] = {"prompts": PROMPTS, "convert": Straight, **more}
     return CallPlan(
         agents=agents,
-        convert=Straight,
         level=lambda sound: 0.0 if sound[:1] == QUIET else 5000.0,
         **given,  # type: ignore[arg-type]
     )
