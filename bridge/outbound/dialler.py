@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ CLOCKS: Final = timedelta(seconds=120)  # by which ours and the carrier's may di
 SETTLE: Final = timedelta(seconds=15)  # a callback may still be on its way
 CONCLUDE: Final = timedelta(hours=4, minutes=10)  # after the dial: the longest call at the carrier is over
 MAX_TRIES: Final = 8
+GIVE_UP_S: Final = (1.0, 2.0)  # between attempts to stop a phone that is not to ring
 HOLD_S: Final = (1, 2, 4, 8, 15, 30, 60)  # before a request that was refused for now is made again
 
 log = structlog.get_logger("bridge.dialler")
@@ -165,9 +167,21 @@ class Dialler:
         ring = timedelta(seconds=float(attempt.plan.get("ring_timeout_s", 30)))
         await self._attempts.placed(attempt.call_id, look_at=self._clock() + ring + self.times.look)
         if record is not None and record.status.terminal and record.outcome is Reason.CANCELED:
-            await self._rest.cancel(call_sid)  # somebody gave it up while we dialled
-            await self._rest.end(call_sid)
+            await self._give_up(attempt, call_sid)
         return record
+
+    async def _give_up(self, attempt: Attempt, call_sid: str) -> None:
+        """Somebody gave it up while we dialled. Whoever picks up all the same is hung up by the answer to the webhook."""
+        for wait in (*GIVE_UP_S, None):
+            try:
+                await self._rest.cancel(call_sid)
+                await self._rest.end(call_sid)
+            except CarrierFailure as failure:
+                log.warning("cancel_failed", call_id=attempt.call_id, code=failure.code)
+                if wait is not None:
+                    await asyncio.sleep(wait)
+            else:
+                return
 
     # ------------------------------------------------------------ what became of it
 

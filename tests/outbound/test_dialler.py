@@ -48,6 +48,7 @@ class Carrier:
         self.stands: CallFacts | None = None
         self.dials: list[dict[str, Any]] = []
         self.ended: list[str] = []
+        self.refusals = 0  # requests to give a call up that fail
 
     async def dial(self, to: str, from_: str, **options: Any) -> str:
         """A request."""
@@ -68,6 +69,9 @@ class Carrier:
 
     async def cancel(self, call_id: str) -> bool:
         """Given up."""
+        if self.refusals:
+            self.refusals -= 1
+            raise CarrierFailure("not now")
         self.ended.append(call_id)
         return True
 
@@ -312,6 +316,26 @@ async def test_a_call_given_up_while_it_was_dialled_is_ended(world: World) -> No
     world.carrier.dial = slow  # type: ignore[method-assign]
     await world.dialler.dial(begun)
     assert SID in world.carrier.ended
+
+
+@pytest.mark.parametrize(("failures", "stopped"), [(2, True), (9, False)])
+async def test_a_carrier_that_does_not_stop_the_phone_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, failures: int, stopped: bool
+) -> None:
+    """A few times; then the answer to its webhook hangs up on whoever picks up, and nothing breaks for it."""
+    monkeypatch.setattr("bridge.outbound.dialler.GIVE_UP_S", (0.0, 0.0))
+    begun = await world.begin()
+    assert isinstance(begun, Attempt)
+    world.carrier.refusals = failures
+    dial = world.carrier.dial
+
+    async def slow(to: str, from_: str, **options: Any) -> str:
+        await world.calls.change(CALL, lambda record: record.finish(Reason.CANCELED, world.now))
+        return await dial(to, from_, **options)
+
+    world.carrier.dial = slow  # type: ignore[method-assign]
+    await world.dialler.dial(begun)
+    assert bool(world.carrier.ended) is stopped
 
 
 async def test_a_suppressed_person_is_not_dialled(world: World) -> None:
