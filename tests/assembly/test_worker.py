@@ -1,6 +1,7 @@
 """The worker that a server starts beside itself, and starts again when it dies. (tests/cli has the command that it runs.)"""
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -189,3 +190,21 @@ provider = "demo"
         working = asyncio.create_task(work(Settings.load(str(file), {}), stop))
         stop.set()
         await working
+
+
+async def test_f47_a_worker_that_cannot_be_started_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no process more may be begun the server goes on, and starts it when there is room again."""
+    start, tries = asyncio.create_subprocess_exec, 0
+
+    async def scarce(*command: str) -> asyncio.subprocess.Process:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return await start(sys.executable, "-c", "raise SystemExit(2)")  # as one that was used wrongly: not again
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+    monkeypatch.setattr(subject, "RESTART_S", (0.0,))
+    async with asyncio.timeout(10):
+        await OwnWorker([]).run()
+    assert tries == 3
