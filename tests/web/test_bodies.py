@@ -44,3 +44,14 @@ async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.Mon
     with pytest.raises(HTTPException) as late:
         await read_body(Request({"type": "http", "method": "POST", "headers": []}, receive), 4)
     assert late.value.status_code == 408
+
+
+async def test_a_body_that_breaks_off_is_the_senders_mistake() -> None:
+    """No error of ours: whoever sends half a request and goes would fill the log with them."""
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(HTTPException) as broken:
+        await read_body(Request({"type": "http", "method": "POST", "headers": []}, receive), 4)
+    assert broken.value.status_code == 400

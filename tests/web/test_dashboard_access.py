@@ -192,6 +192,14 @@ async def test_guessing_keys_is_slow(client: aiohttp.ClientSession, house: House
         assert answer.status == 429
 
 
+async def test_a_form_that_is_none_is_refused(client: aiohttp.ClientSession, house: House) -> None:
+    """Too many fields or too many bytes are the sender's mistake, and told as such."""
+    origin = {"Origin": f"http://127.0.0.1:{house.port}", "Content-Type": "application/x-www-form-urlencoded"}
+    for body in (b"&".join([b"a=1"] * 21), b"key=" + b"a" * 5000):
+        async with client.post("/login", data=body, headers=origin) as answer:
+            assert answer.status == 413
+
+
 async def test_the_login_leads_nowhere_else(client: aiohttp.ClientSession, house: House) -> None:
     """What follows the login is a page of ours, whatever the link to it said."""
     origin = {"Origin": f"http://127.0.0.1:{house.port}"}

@@ -68,6 +68,25 @@ async def test_every_route_refuses_without_proof(all_: Deployment) -> None:
     assert page.calls == []
 
 
+async def test_who_breaks_off_leaves_no_trace(all_: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a body and a closed connection, at every door, with a key and as a page of ours: nobody is to fill the log so."""
+    port, origin = all_.house.port, f"http://127.0.0.1:{all_.house.port}"
+    for method, path in routes(all_):
+        if method not in {"POST", "PUT", "PATCH", "DELETE"}:
+            continue
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {origin}\r\nAuthorization: Bearer {API_KEY}\r\n"
+        kind = "application/json" if "/api/" in path else "application/x-www-form-urlencoded"
+        writer.write(f"{head}Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+    assert (await all_.ask("GET", "/healthz")).status == 200
+    for task in asyncio.all_tasks():
+        if "run_asgi" in repr(task):
+            await asyncio.wait({task}, timeout=5)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_without_keys_the_api_cannot_be_found(tmp_path: Path) -> None:
     """No keys configured: every route below /api is 404, with or without something that looks like a key."""
     demo = '[agents.demo]\nprovider = "demo"\n'

@@ -13,11 +13,13 @@ from starlette.routing import Route
 
 from bridge.call.plan import Line
 from bridge.web.access import Denied, Visitor
+from bridge.web.bodies import BodyTooLarge, read_body
 from bridge.web.dashboard.guard import HERE, Guard, secured
 from bridge.web.dashboard.live import EventStream, LiveBus, stream
 from bridge.web.problems import problem
 
 MAX_FORM: Final = 4096  # bytes
+MAX_FIELDS: Final = 20
 MAX_ID: Final = 80  # characters
 KINDS: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
@@ -122,13 +124,12 @@ class Doorway:
 
 
 async def read_form(request: Request) -> dict[str, str] | None:
-    """The fields of an urlencoded form; None where it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            return None
-    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=20))
+    """The fields of an urlencoded form; None where it is too large. Raises HTTPException as ``read_body`` does."""
+    try:
+        body = await read_body(request, MAX_FORM)
+        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except (BodyTooLarge, ValueError):  # ValueError: so many fields
+        return None
 
 
 def _inside(target: str) -> str:
