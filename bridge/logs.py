@@ -39,7 +39,7 @@ SOURCES: Final = ("peer", "call_id", "agent", "task")  # what tells one source o
 # Their own levels would print frames, statements and request bodies: speech and numbers.
 QUIET: Final = (
     *("websockets", "picows", "aiohttp", "httpx", "httpcore", "urllib3", "twilio", "multipart"),
-    *("sqlalchemy", "alembic", "asyncpg"),
+    *("sqlalchemy", "alembic", "asyncpg", "psycopg", "dbos"),
 )
 CHATTY: Final = ("uvicorn", "asyncio", "py.warnings")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from bridge import settings as config
 from bridge.call.plan import Line
 from bridge.outbound.campaigning import Campaigning, untold
 from bridge.outbound.dialler import Dialler, Rest
-from bridge.outbound.engine import Duties, Engine
+from bridge.outbound.engine import MAX_TASKS, Duties, Engine, Runs
 from bridge.outbound.numbers import Destinations
+from bridge.outbound.outcomes import Outcomes
 from bridge.outbound.policy import Policy
 from bridge.outbound.rules import Defaults
 from bridge.settings.hours import Period
@@ -46,7 +48,7 @@ def policy_of(settings: config.Settings, lines: Mapping[str, Line]) -> Policy:
     )
 
 
-def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest) -> Dialler:
+def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest, *, owner: str) -> Dialler:
     """Whoever dials."""
     return Dialler(
         calls=calls,
@@ -54,6 +56,7 @@ def dialler_of(policy: Policy, database: Database, calls: Calls, rest: Rest) -> 
         suppressions=Suppressions(database),
         rest=rest,
         public_url=policy.public_url,
+        owner=owner,
     )
 
 
@@ -79,12 +82,14 @@ def engine_of(
     rest: Rest,
     *,
     owner: str,
+    runs: Runs,
     finished: Told = untold,
 ) -> Engine:
     """The engine of a worker."""
     policy = policy_of(settings, lines)
-    dialler = dialler_of(policy, database, calls, rest)
+    dialler = dialler_of(policy, database, calls, rest, owner=owner)
     instances = Instances(database)
+    attempts, slots = Attempts(database), asyncio.Semaphore(MAX_TASKS)
 
     campaigning = Campaigning(
         store=CampaignStore(database),
@@ -92,17 +97,19 @@ def engine_of(
         suppressions=Suppressions(database),
         policy=policy,
         defaults=defaults_of(settings),
-        owner=owner,
-        lease=dialler.times.lease,
         finished=finished,
     )
     return Engine(
         Duties(
-            attempts=Attempts(database),
+            attempts=attempts,
             dialler=dialler,
+            outcomes=Outcomes(attempts=attempts, calls=calls, dialler=dialler, slots=slots, campaigns=campaigning),
             budget=policy.budget,
             owner=owner,
+            runs=runs,
+            workers=Instances(database, kind="worker"),
             campaigns=campaigning,
+            slots=slots,
             may_dial=lambda: somebody_takes_calls(instances),
         )
     )

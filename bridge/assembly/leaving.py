@@ -51,4 +51,4 @@ async def _ringing(instances: Instances, instance: str) -> bool:
         room = await instances.room(apart_from=instance)
     except StoreUnavailable:  # nobody can tell, and the carrier asks again for a while
         return False
-    return room.promised > 0 and not room.takers
+    return room.ringing > 0 and not room.takers  # whom nobody has begun to dial rings when the next process is there

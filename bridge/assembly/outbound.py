@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bridge import settings as config
-from bridge.assembly.engine import defaults_of, dialler_of, policy_of
+from bridge.assembly.engine import defaults_of, policy_of
 from bridge.assembly.operations import Operations
 from bridge.assembly.worker import OwnWorker
 from bridge.call.record import RESULT, CallRecord
@@ -69,9 +69,6 @@ class OutboundWing:
             policy=policy,
             calls=calls,
             attempts=Attempts(database),
-            dialler=dialler_of(policy, database, calls, rest),
-            instance=desk.instance,
-            spawn=lambda work: board.spawn(work, name="dial"),
             draining=lambda: board.draining or board.leaving,
         )
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bridge import settings as config
-from bridge.assembly.engine import dialler_of, policy_of
+from bridge.assembly.engine import policy_of
 from bridge.assembly.operations import Operations
 from bridge.call.plan import Line
 from bridge.call.ports import Agent
@@ -91,9 +91,6 @@ class TextWing:
             policy=self._policy,
             calls=parts.calls,
             attempts=Attempts(parts.database),
-            dialler=dialler_of(self._policy, parts.database, parts.calls, parts.rest),
-            instance=parts.instance,
-            spawn=lambda work: parts.switchboard.spawn(work, name="dial"),
             draining=lambda: parts.switchboard.draining,
         )
         self.texting = Texting(

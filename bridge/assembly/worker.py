@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -18,8 +18,10 @@ from bridge import settings as config
 from bridge.assembly.engine import engine_of, lines_of
 from bridge.assembly.events import Telling
 from bridge.carriers.twilio.rest import TwilioRest
+from bridge.errors import StoreUnavailable
 from bridge.store.calls import Calls
 from bridge.store.database import Database
+from bridge.store.instances import Instances
 from bridge.store.outbox import Outbox
 
 STOP_S: Final = 15.0  # one request to the carrier may be under way
@@ -28,15 +30,19 @@ RESTART_S: Final = (0.2, 1.0, 5.0, 15.0)
 log = structlog.get_logger("bridge.worker")
 
 
-async def work(settings: config.Settings, stop: asyncio.Event) -> None:
-    """Place the calls that wait, until ``stop``."""
+def name() -> str:
+    """Of a worker: of one run of a process."""
+    return f"worker-{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+
+
+async def work(settings: config.Settings, stop: asyncio.Event, *, owner: str, last: Callable[[], bool]) -> None:
+    """Place the calls that wait, until ``stop``. ``last``: nobody of this name goes on afterwards."""
     twilio = settings.carriers.twilio
     assert twilio is not None, "callbridge serve and worker refuse such settings"
     database = Database(settings.database_url)
     rest = TwilioRest(
         twilio.account_sid, twilio.auth_token[0], api_base_url=twilio.api_base_url, timeout_s=twilio.timeout_s
     )
-    owner = f"worker-{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(rest.close)
         stack.push_async_callback(database.close)
@@ -46,10 +52,24 @@ async def work(settings: config.Settings, stop: asyncio.Event) -> None:
         # What it writes of calls is told of too; the servers deliver it.
         telling = Telling(settings, database=database, outbox=Outbox(database), calls=calls, agents={})
         stack.push_async_callback(telling.close)
+        from bridge.outbound.runs import Runs  # not before: only a worker has it
+
+        runs, workers = Runs(database.place, executor=owner), Instances(database, kind="worker")
+        engine = engine_of(
+            settings,
+            lines_of(settings),
+            database,
+            calls,
+            rest,
+            owner=owner,
+            runs=runs,
+            finished=telling.campaign_finished,
+        )
+        await workers.beat(owner, active_calls=0, draining=True)  # or another would take its first runs for orphans
+        await runs.open(engine)
+        stack.push_async_callback(_leave, workers, owner, last)
+        stack.push_async_callback(runs.close)
         async with asyncio.TaskGroup() as group:
-            engine = engine_of(
-                settings, lines_of(settings), database, calls, rest, owner=owner, finished=telling.campaign_finished
-            )
             running = group.create_task(engine.run())
             log.info("working", owner=owner)
             await stop.wait()
@@ -70,6 +90,13 @@ async def _ready(database: Database, stop: asyncio.Event) -> bool:
         migrating.cancel()
         stopped.cancel()
         await asyncio.gather(migrating, stopped, return_exceptions=True)
+
+
+async def _leave(workers: Instances, owner: str, last: Callable[[], bool]) -> None:
+    """The others take over at once."""
+    if last():
+        with contextlib.suppress(StoreUnavailable):
+            await workers.leave(owner)
 
 
 class OwnWorker:

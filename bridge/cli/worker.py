@@ -62,13 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _work(settings: Settings, load: Callable[[], Settings], parent: int | None) -> None:
-    from bridge.assembly.worker import work  # not before: what is imported here logs
+    from bridge.assembly.worker import name, work  # not before: what is imported here logs
 
     await threads.begin()
     signals: asyncio.Queue[int] = asyncio.Queue(MAX_SIGNALS)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _put, signals, number)
+    owner = name()
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_watch(parent, signals))
         following: Settings | None = settings
@@ -76,7 +77,7 @@ async def _work(settings: Settings, load: Callable[[], Settings], parent: int | 
             settings, stop = following, asyncio.Event()
             next_one = group.create_task(_next(settings, load, signals))
             next_one.add_done_callback(lambda _, stop=stop: stop.set())  # type: ignore[misc]
-            await work(settings, stop)
+            await work(settings, stop, owner=owner, last=lambda told=next_one: told.done() and told.result() is None)  # type: ignore[misc]
             following = await next_one
         watch.cancel()
 

@@ -43,12 +43,10 @@ class Campaigning:
     suppressions: Suppressions
     policy: Policy
     defaults: Defaults
-    owner: str
-    lease: timedelta
     finished: Told = untold
 
     async def next(self, now: datetime) -> Attempt | Denied | None:
-        """A person who is to be called now, leased to us; Denied where one is, but not just yet.
+        """A person who may be called now; Denied where one is, but not just yet.
 
         Campaigns take turns, whoever waits longest first.
         """
@@ -98,8 +96,6 @@ class Campaigning:
             attempt,
             record,
             budgets=(self.policy.budget, budget_of(rules)),
-            owner=self.owner,
-            lease=self.lease,
             now=now,
         )
         if begun == "suppressed":

@@ -1,8 +1,9 @@
 """Dials, and finds out what became of it. The carrier's calls carry no id of ours, so:
 
-1. the intent is stored before the carrier is asked (``Attempts``: dialling, with the time);
+1. the intent is stored before the carrier is asked, once, whoever runs (``Attempts.intend``, with the time);
 2. our id rides in the callback addresses, and a callback that comes with it proves the dial;
-3. an attempt that nobody answers for is looked up at the carrier, by both numbers and the time, before it is dialled again;
+3. an attempt that was intended and not answered is looked up at the carrier, by both numbers and the time, before it is dialled
+   again;
 4. what stays unsure is ``unknown``, for a person, and never dialled again; in the end it is an outcome.
 """
 
@@ -25,7 +26,9 @@ from bridge.store.calls import Calls
 from bridge.store.suppression import Suppressions
 from bridge.store.tables import EPOCH
 
-LEASE: Final = timedelta(seconds=30)  # three times what one request to the carrier may take
+UNSURE: Final = timedelta(
+    seconds=30
+)  # from the intent to the look-up: three times what one request to the carrier may take
 LOOK: Final = timedelta(seconds=60)  # after the last ring, when nothing was heard
 CLOCKS: Final = timedelta(seconds=120)  # by which ours and the carrier's may differ
 SETTLE: Final = timedelta(seconds=15)  # a callback may still be on its way
@@ -76,13 +79,15 @@ class Rest(Protocol):
 class Times:
     """How long things may take; tests have less patience."""
 
-    lease: timedelta = LEASE
+    unsure: timedelta = UNSURE
     look: timedelta = LOOK
     settle: timedelta = SETTLE
 
 
 class Dialler:
-    """One for each process that dials. Methods may raise StoreUnavailable: then the lease runs out, and 3. holds."""
+    """One for each process that dials, which is ``owner``. Methods may raise StoreUnavailable; whoever then asks for the same
+    again, or was killed and is asked for it anew, comes to 3.
+    """
 
     def __init__(
         self,
@@ -92,6 +97,7 @@ class Dialler:
         suppressions: Suppressions,
         rest: Rest,
         public_url: str,
+        owner: str,
         times: Times | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -100,6 +106,7 @@ class Dialler:
         self._suppressions = suppressions
         self._rest = rest
         self._base = public_url.rstrip("/")
+        self._owner = owner
         self._clock = clock
         self.times = times or Times()
         self.dialled = 0
@@ -108,12 +115,13 @@ class Dialler:
         """A callback's address, with our id and with retries: an instance may be restarting just then."""
         return twiml.with_retries(f"{self._base}{path}?call={call_id}", connect_ms=2000, total_ms=15000)
 
-    async def dial(self, attempt: Attempt) -> None:
-        """Place a call that is leased to us."""
-        record = await self._calls.get(attempt.call_id)
+    async def dial(self, call_id: str) -> None:
+        """Ask the carrier for a call that may be dialled; nothing where anybody has been about to ask before."""
+        record = await self._calls.get(call_id)
         if record is None or record.status.terminal or record.carrier_call_id:
             return
-        if not await self._may(attempt):
+        attempt = await self._attempts.intend(call_id, owner=self._owner, now=self._clock())
+        if attempt is None or not await self._may(attempt):
             return
         plan = attempt.plan
         options: dict[str, Any] = {"ring_timeout_s": plan.get("ring_timeout_s", 30)}
@@ -123,7 +131,7 @@ class Dialler:
             options["machine_detection"] = plan["machine_detection"]
             options["async_amd_callback"] = self.address("/twilio/amd", attempt.call_id)
         asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
-        if self._clock() - asked > self.times.lease / 2:
+        if self._clock() - asked > self.times.unsure / 2:
             return  # we were stopped in the meantime: somebody may be about to look for the call
         try:
             self.dialled += 1
@@ -155,7 +163,7 @@ class Dialler:
             return
         if failure.retry and attempt.tries < MAX_TRIES:
             wait = HOLD_S[min(attempt.tries, len(HOLD_S) - 1)]
-            await self._attempts.requeue(attempt.call_id, due=self._clock() + timedelta(seconds=wait))
+            await self._attempts.requeue(attempt, due=self._clock() + timedelta(seconds=wait))
             return
         # A 400 is about this number, or how it was to be called; the rest about the account, or the carrier's state.
         refused = failure.status == 400 and not failure.retry
@@ -185,26 +193,24 @@ class Dialler:
 
     # ------------------------------------------------------------ what became of it
 
-    async def find_out(self, attempt: Attempt) -> None:
-        """Nobody answers for this attempt: does the carrier have a call that may be it?"""
+    async def find_out(self, attempt: Attempt) -> bool:
+        """Nobody knows whether the carrier was asked, or what it answered: does it have a call that may be this one? False
+        where it could not be asked.
+        """
         record = await self._calls.get(attempt.call_id)
         if record is None or record.status.terminal:
-            return
+            return True
         if record.carrier_call_id:
             await self._attempts.placed(attempt.call_id, look_at=self._clock())
-            return
+            return True
         try:
             mine = await self._candidates(attempt)
         except CarrierFailure as failure:
             log.warning("lookup_failed", call_id=attempt.call_id, code=failure.code)
-            if attempt.tries >= MAX_TRIES:
-                await self._unknown(attempt)
-            else:
-                await self._attempts.look_later(attempt.call_id, due=self._clock() + self.times.lease)
-            return
+            return False
         if len(mine) > 1:
             log.error("dial_unknown", call_id=attempt.call_id, candidates=len(mine))
-            await self._unknown(attempt)
+            await self.give_up(attempt)
         elif mine:
             log.info("dial_found", call_id=attempt.call_id)
             await self._take(attempt, mine[0])
@@ -212,7 +218,13 @@ class Dialler:
             await self._finish(attempt.call_id, Reason.CARRIER_REFUSED, Status.FAILED, "it could not be dialled")
         else:
             log.info("dial_never_was", call_id=attempt.call_id)
-            await self._attempts.requeue(attempt.call_id, due=self._clock())
+            await self._attempts.requeue(attempt, due=self._clock())
+        return True
+
+    async def give_up(self, attempt: Attempt) -> None:
+        """It cannot be found out: for a person, a callback that comes after all, or ``conclude``."""
+        asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
+        await self._attempts.unknown(attempt.call_id, conclude_at=asked + CONCLUDE)
 
     async def conclude(self, attempt: Attempt) -> None:
         """It has been unknown for as long as the longest call: ask once more, and let that be the end of it."""
@@ -235,10 +247,6 @@ class Dialler:
     async def _take(self, attempt: Attempt, facts: CallFacts) -> None:
         await self._bind(attempt, facts.carrier_call_id)
         await self._learn(attempt.call_id, facts)
-
-    async def _unknown(self, attempt: Attempt) -> None:
-        asked = EPOCH + timedelta(microseconds=attempt.dialled_us or 0)
-        await self._attempts.unknown(attempt.call_id, conclude_at=asked + CONCLUDE)
 
     async def _is_nobodys(self, call_sid: str, call_id: str) -> bool:
         record = await self._calls.get(call_sid)

@@ -1,16 +1,15 @@
-"""One call, asked for by an operator: stored, then dialled at once or when its time has come."""
+"""One call, asked for by an operator: stored, for the worker to dial at once or when its time has come."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from bridge.call.record import CallRecord, Direction, Status
-from bridge.outbound.dialler import Dialler
 from bridge.outbound.policy import Policy
 from bridge.outbound.refusal import Refused
 from bridge.outbound.wanted import Wanted
@@ -40,18 +39,15 @@ _KEYS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placing:
-    """``spawn`` runs what outlives the request; ``draining`` says whether nothing may be begun any more."""
+    """``draining`` says whether nothing may be begun any more."""
 
     policy: Policy
     calls: Calls
     attempts: Attempts
-    dialler: Dialler
-    instance: str
-    spawn: Callable[[Coroutine[Any, Any, None]], object]
     draining: Callable[[], bool]
 
     async def place(self, wanted: Wanted, *, call_id: str) -> CallRecord:
-        """Store the call and begin to dial it, or leave it to the worker until ``not_before``. Raises Refused.
+        """Store the call: the worker dials it at once, or not before ``not_before``. Raises Refused.
 
         The same ``call_id`` again: the record that is there.
         """
@@ -67,19 +63,11 @@ class Placing:
             if isinstance(added, Denied):
                 raise refusal(added)
             return record if added else await self._known(call_id)
-        begun = await self.attempts.begin(
-            attempt,
-            record,
-            budget=self.policy.budget,
-            owner=self.instance,
-            lease=self.dialler.times.lease,
-            now=now,
-        )
+        begun = await self.attempts.begin(attempt, record, budget=self.policy.budget, now=now)
         if isinstance(begun, Denied):
             raise refusal(begun)
         if begun is None:
             return await self._known(call_id)
-        self.spawn(self.dialler.dial(begun))
         return record
 
     async def _known(self, call_id: str) -> CallRecord:

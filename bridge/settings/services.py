@@ -61,7 +61,7 @@ class Server:
     )
     port: Annotated[int, Range(0, 65_535)] = 8080  # 0: any that is free
     trusted_proxies: tuple[Annotated[str, Network()], ...] = ()  # whose X-Forwarded-For is believed
-    worker: bool = True  # serve starts the worker for campaigns and deliveries itself
+    worker: bool = True  # serve starts the worker, which places calls, itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@
     grants.py  idempotency.py  commands.py  instances.py
     outbox.py       Outbox: messages that must arrive, leased to whoever delivers them
     announced.py    how far the events of a call have been put into the outbox
+    checkpoints.py  where the runs of calls we place keep how far they have come
     busy.py         has an agent a call on another instance?
 
 To add a table: describe it in ``tables.py`` (times are whole microseconds since 1970 in UTC, named ``..._us``; no foreign

@@ -6,19 +6,20 @@
        ^           |  \\        \\
        +-----------+   +---------+-> unknown -> done     (a person, a callback that comes after all, or time)
 
-``dialling`` is a lease. It is written before the carrier is asked, with the time of it: whoever finds a lease that ran
-out must ask the carrier for the call before anybody dials again.
+``dialling`` without an owner is allowed and counted, and nobody has asked the carrier yet. Whoever is about to ask writes
+itself down first, with the time (``intend``), and only once: whoever comes later must ask the carrier for the call before
+anybody dials again. These rows decide what may be done; whoever does it (``outbound.runs``) may be killed or doubled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 
 from bridge.call.record import CallRecord
 from bridge.store.budget import ACTIVE, ALL, Budget, Denied, denial, spend, take_turn
@@ -73,9 +74,9 @@ class Attempts:
             return await insert(self._database, connection, attempt, record)
 
     async def begin(
-        self, attempt: Attempt, record: CallRecord, *, budget: Budget, owner: str, lease: timedelta, now: datetime
+        self, attempt: Attempt, record: CallRecord, *, budget: Budget, now: datetime
     ) -> Denied | Attempt | None:
-        """Store an intent as being dialled by ``owner``, within the budget. None where this call id is there already."""
+        """Store a call that may be dialled now, within the budget. None where this call id is there already."""
         async with self._database.write() as connection:
             await take_turn(self._database, connection)
             known = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.call_id == attempt.call_id)
@@ -86,14 +87,14 @@ class Attempts:
             denied = await denial(connection, budget, ALL, now)
             if denied is not None:
                 return denied
-            mine = leased(attempt, owner, lease, now)
+            mine = allowed(attempt, now)
             if not await insert(self._database, connection, mine, record):
                 return None
             await spend(self._database, connection, budget, ALL, now)
             return mine
 
-    async def claim(self, *, budget: Budget, owner: str, lease: timedelta, now: datetime) -> Denied | Attempt | None:
-        """Take the next call that is due and stored; those of a paused campaign wait. None where none is due."""
+    async def claim(self, *, budget: Budget, now: datetime) -> Denied | Attempt | None:
+        """Allow the next call that is due and stored; those of a paused campaign wait. None where none is due."""
         paused = select(CAMPAIGNS.c.campaign_id).where(CAMPAIGNS.c.state == "paused")
         free = or_(ATTEMPTS.c.campaign_id.is_(None), ATTEMPTS.c.campaign_id.not_in(paused))
         due = (ATTEMPTS.c.state == "queued", ATTEMPTS.c.due_us <= micros(now), free)
@@ -108,7 +109,7 @@ class Attempts:
             row = (await connection.execute(select(ATTEMPTS).where(*due).order_by(ATTEMPTS.c.due_us).limit(1))).first()
             if row is None:
                 return None
-            mine = leased(_attempt(row), owner, lease, now)
+            mine = allowed(_attempt(row), now)
             await _write(connection, mine)
             await spend(self._database, connection, budget, ALL, now)
             return mine
@@ -121,69 +122,62 @@ class Attempts:
 
     async def placed(self, call_id: str, *, look_at: datetime) -> None:
         """The carrier has the call; ask it how it stands if nothing has been heard by ``look_at``."""
-        await self._move(call_id, OPEN, state="placed", owner="", due_us=micros(look_at))
+        await self._move(call_id, state="placed", owner="", due_us=micros(look_at))
 
-    async def requeue(self, call_id: str, *, due: datetime) -> bool:
-        """The carrier surely does not have it: dial again, not before ``due``."""
-        return await self._move(
-            call_id, ("dialling",), state="queued", owner="", due_us=micros(due), dialled_us=None, more=True
-        )
+    async def intend(self, call_id: str, *, owner: str, now: datetime) -> Attempt | None:
+        """``owner`` is about to ask the carrier. None where somebody was before, or it is not to be dialled (any more)."""
+        free = (ATTEMPTS.c.call_id == call_id, ATTEMPTS.c.state == "dialling", ATTEMPTS.c.owner == "")
+        taken = update(ATTEMPTS).where(*free).values(owner=owner, dialled_us=micros(now)).returning(ATTEMPTS)
+        async with self._database.write() as connection:
+            row = (await connection.execute(taken)).first()
+        return None if row is None else _attempt(row)
 
-    async def look_later(self, call_id: str, *, due: datetime) -> None:
-        """It could not be found out: again at ``due``."""
-        await self._move(call_id, OPEN, due_us=micros(due), more=True)
+    async def requeue(self, attempt: Attempt, *, due: datetime) -> bool:
+        """The carrier surely does not have what was asked for then: dial again, not before ``due``. False where it is asked
+        anew already, or has the call after all.
+        """
+        same = (ATTEMPTS.c.call_id == attempt.call_id, ATTEMPTS.c.state == "dialling")
+        again = update(ATTEMPTS).where(*same, ATTEMPTS.c.dialled_us == attempt.dialled_us)
+        values = {
+            "state": "queued",
+            "owner": "",
+            "due_us": micros(due),
+            "dialled_us": None,
+            "tries": ATTEMPTS.c.tries + 1,
+        }
+        async with self._database.write() as connection:
+            return (await connection.execute(again.values(values))).rowcount > 0
 
     async def unknown(self, call_id: str, *, conclude_at: datetime) -> None:
         """It cannot be found out: for a person, a callback that comes after all, or whoever asks at ``conclude_at``."""
-        await self._move(call_id, OPEN, state="unknown", owner="", due_us=micros(conclude_at))
+        await self._move(call_id, state="unknown", owner="", due_us=micros(conclude_at))
 
-    async def take_over(self, *, owner: str, lease: timedelta, now: datetime) -> list[Attempt]:
-        """The attempts whose lease has run out, now leased to ``owner``, who must ask the carrier about each."""
-        stale = (ATTEMPTS.c.state == "dialling", ATTEMPTS.c.due_us <= micros(now))
+    async def allowed(self, *, limit: int = BATCH) -> list[Attempt]:
+        """Those that may be dialled and that nobody has asked the carrier for, oldest first."""
+        query = (
+            select(ATTEMPTS).where(ATTEMPTS.c.state == "dialling", ATTEMPTS.c.owner == "").order_by(ATTEMPTS.c.due_us)
+        )
         async with self._database.read() as connection:
-            if (await connection.execute(select(ATTEMPTS.c.call_id).where(*stale).limit(1))).first() is None:
-                return []
-        async with self._database.write() as connection:
-            await take_turn(self._database, connection)
-            rows = (await connection.execute(select(ATTEMPTS).where(*stale).limit(BATCH))).all()
-            ids = [row.call_id for row in rows]
-            until = micros(now + lease)
-            await connection.execute(
-                update(ATTEMPTS).where(ATTEMPTS.c.call_id.in_(ids)).values(owner=owner, due_us=until)
-            )
-            return [_attempt(row) for row in rows]
+            return [_attempt(row) for row in await connection.execute(query.limit(limit))]
 
-    async def overdue(self, *, now: datetime, again: timedelta) -> list[tuple[Attempt, str]]:
-        """Placed calls of which nothing was heard, with the carrier's id; each is given out once in ``again``."""
-        query = select(ATTEMPTS, CALLS.c.carrier_call_id).join(CALLS, CALLS.c.call_id == ATTEMPTS.c.call_id)
-        rows = await self._given_out(query.where(CALLS.c.rank < TERMINAL), "placed", now, again)
-        return [(_attempt(row), row.carrier_call_id or "") for row in rows]
-
-    async def inconclusive(self, *, now: datetime, again: timedelta) -> list[Attempt]:
-        """Unknown ones whose time to be concluded has come; each is given out once in ``again``."""
-        return [_attempt(row) for row in await self._given_out(select(ATTEMPTS), "unknown", now, again)]
-
-    async def _given_out(self, query: Select[Any], state: str, now: datetime, again: timedelta) -> Sequence[Any]:
-        due = (ATTEMPTS.c.state == state, ATTEMPTS.c.due_us <= micros(now))
+    async def under_way(self, *, limit: int = 10 * BATCH) -> list[Attempt]:
+        """Those that were asked for and are not settled."""
+        asked = select(ATTEMPTS).where(ATTEMPTS.c.state.in_(OPEN)).order_by(ATTEMPTS.c.dialled_us)
         async with self._database.read() as connection:
-            rows = (await connection.execute(query.where(*due).limit(BATCH))).all()
-        if rows:
-            mine = ATTEMPTS.c.call_id.in_([row.call_id for row in rows])
-            async with self._database.write() as connection:
-                await connection.execute(update(ATTEMPTS).where(mine).values(due_us=micros(now + again)))
-        return rows
+            return [_attempt(row) for row in await connection.execute(asked.limit(limit))]
 
-    async def proved(self, *, look_at: datetime) -> int:
-        """Attempts that a callback has proved to be dialled are placed, whoever dialled them; how many."""
+    async def proved(self, *, look_at: datetime) -> list[str]:
+        """Attempts that a callback has proved to be dialled are placed, whoever dialled them; which."""
         known = select(CALLS.c.call_id).where(CALLS.c.carrier_call_id.is_not(None), CALLS.c.rank < TERMINAL)
-        moved = update(ATTEMPTS).where(ATTEMPTS.c.state.in_(("dialling", "unknown")), ATTEMPTS.c.call_id.in_(known))
-        waiting = select(ATTEMPTS.c.call_id).where(ATTEMPTS.c.state.in_(("dialling", "unknown"))).limit(1)
+        unsure = ATTEMPTS.c.state.in_(("dialling", "unknown"))
+        moved = update(ATTEMPTS).where(unsure, ATTEMPTS.c.call_id.in_(known)).returning(ATTEMPTS.c.call_id)
+        waiting = select(ATTEMPTS.c.call_id).where(unsure, ATTEMPTS.c.call_id.in_(known)).limit(1)
         async with self._database.read() as connection:
             if (await connection.execute(waiting)).first() is None:
-                return 0
+                return []
         async with self._database.write() as connection:
-            done = await connection.execute(moved.values(state="placed", owner="", due_us=micros(look_at)))
-            return done.rowcount
+            rows = await connection.execute(moved.values(state="placed", owner="", due_us=micros(look_at)))
+            return [row.call_id for row in rows]
 
     async def over(self, *, limit: int = BATCH) -> list[Settled]:
         """Attempts whose call has ended, still to be settled."""
@@ -216,11 +210,10 @@ class Attempts:
         async with self._database.write() as connection:
             return (await connection.execute(old)).rowcount
 
-    async def _move(self, call_id: str, states: tuple[str, ...], *, more: bool = False, **values: Any) -> bool:
-        changed: dict[str, Any] = {**values, "tries": ATTEMPTS.c.tries + 1} if more else values
-        moved = update(ATTEMPTS).where(ATTEMPTS.c.call_id == call_id, ATTEMPTS.c.state.in_(states)).values(changed)
+    async def _move(self, call_id: str, **values: Any) -> None:
+        moved = update(ATTEMPTS).where(ATTEMPTS.c.call_id == call_id, ATTEMPTS.c.state.in_(OPEN)).values(values)
         async with self._database.write() as connection:
-            return (await connection.execute(moved)).rowcount > 0
+            await connection.execute(moved)
 
 
 async def insert(database: Database, connection: Transaction, attempt: Attempt, record: CallRecord) -> bool:
@@ -252,9 +245,9 @@ def in_a_call(number: ColumnElement[str]) -> ColumnElement[bool]:
     return exists().where(ATTEMPTS.c.to_number == number, or_(*(ATTEMPTS.c.state == state for state in ACTIVE)))
 
 
-def leased(attempt: Attempt, owner: str, lease: timedelta, now: datetime) -> Attempt:
-    """The attempt as ``owner`` is about to dial it."""
-    return replace(attempt, state="dialling", owner=owner, due_us=micros(now + lease), dialled_us=micros(now))
+def allowed(attempt: Attempt, now: datetime) -> Attempt:
+    """The attempt as it may be dialled, by whoever comes first. From here on it counts in every limit."""
+    return replace(attempt, state="dialling", owner="", due_us=micros(now), dialled_us=micros(now))
 
 
 async def _write(connection: Transaction, attempt: Attempt) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import delete, exists, func, or_, select, update
 
 from bridge.call.record import CallRecord
-from bridge.store.attempts import Attempt, close, in_a_call, insert, is_suppressed, leased
+from bridge.store.attempts import Attempt, allowed, close, in_a_call, insert, is_suppressed
 from bridge.store.budget import ALL, Budget, Denied, denial, spend, take_turn
 from bridge.store.database import Database
 from bridge.store.document import restore
@@ -193,8 +193,6 @@ class CampaignStore:
         record: CallRecord,
         *,
         budgets: tuple[Budget, Budget],
-        owner: str,
-        lease: timedelta,
         now: datetime,
     ) -> Attempt | Denied | str:
         """Call a person: in one step the limits (of all, of the campaign) are kept, the intent, its record and the person's
@@ -218,7 +216,7 @@ class CampaignStore:
             values = {"state": "calling", "tries": TARGETS.c.tries + 1, "call_id": attempt.call_id}
             if not (await connection.execute(taken.values(values))).rowcount:
                 return "gone"
-            begun = leased(attempt, owner, lease, now)
+            begun = allowed(attempt, now)
             await insert(self._database, connection, begun, record)
             for budget, scope in zip(budgets, (ALL, campaign_id), strict=True):
                 await spend(self._database, connection, budget, scope, now)

@@ -26,10 +26,14 @@ class Instance:
 
 
 class Instances:
-    """Signs of life are timed by the database's clock. Every method may raise StoreUnavailable."""
+    """Those of one kind (bridge, worker): no others are seen. Signs of life are timed by the database's clock.
 
-    def __init__(self, database: Database) -> None:
+    Every method may raise StoreUnavailable.
+    """
+
+    def __init__(self, database: Database, *, kind: str = "bridge") -> None:
         self._database = database
+        self._kind = kind
 
     async def beat(
         self, instance: str, *, active_calls: int, capacity: int | None = None, draining: bool = False
@@ -41,14 +45,14 @@ class Instances:
             "capacity": capacity,
             "draining": draining,
         }
-        insert = self._database.insert(INSTANCES).values(id=instance, **values)
+        insert = self._database.insert(INSTANCES).values(id=instance, kind=self._kind, **values)
         async with self._database.write() as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=[INSTANCES.c.id], set_=values))
 
     async def all(self, *, alive: timedelta = ALIVE) -> list[Instance]:
         """Every instance that has not left or been forgotten. Those not ``alive`` died: their calls are to be reconciled."""
         fresh = INSTANCES.c.seen_us > self._database.now_us() - alive // timedelta(microseconds=1)
-        query = select(INSTANCES, fresh.label("fresh")).order_by(INSTANCES.c.id)
+        query = select(INSTANCES, fresh.label("fresh")).where(INSTANCES.c.kind == self._kind).order_by(INSTANCES.c.id)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [Instance(row.id, row.active_calls, bool(row.draining), bool(row.fresh)) for row in rows]
@@ -69,7 +73,7 @@ class Instances:
         when the others have asked again and so given up theirs. Is also a sign of life; ``capacity`` as ``beat`` has it.
         """
         fresh = INSTANCES.c.seen_us > self._database.now_us() - alive // timedelta(microseconds=1)
-        others = select(INSTANCES).where(INSTANCES.c.id != instance, fresh)
+        others = select(INSTANCES).where(INSTANCES.c.id != instance, INSTANCES.c.kind == self._kind, fresh)
         values = {"active_calls": active_calls, "draining": draining, "seen_us": self._database.now_us()}
         async with self._database.write() as connection:
             if self._database.place.kind == "postgresql":  # SQLite has one writer at a time

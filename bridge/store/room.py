@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from bridge.store.tables import ATTEMPTS, CALLS, INSTANCES
 from bridge.store.transaction import Transaction
@@ -26,12 +26,13 @@ HELD: Final = (
 @dataclass(frozen=True, slots=True)
 class Room:
     """``free``: places that nobody has, on instances that take calls; None: one of them has no limit. ``promised``: calls of
-    ours that ring, and have still to come to one of the ``takers``.
+    ours that ring or will, and have still to come to one of the ``takers``; ``ringing``: those that the carrier was asked for.
     """
 
     free: int | None
     promised: int
     takers: int
+    ringing: int = 0
 
     @property
     def promised_each(self) -> int:
@@ -50,21 +51,23 @@ async def room(connection: Transaction, *, apart_from: str = "") -> Room:
 
     Who lives is told by the newest sign of life, so that it does not matter whose clock is asked.
     """
-    newest = select(func.max(INSTANCES.c.seen_us)).scalar_subquery()
+    bridges = INSTANCES.c.kind == "bridge"
+    newest = select(func.max(INSTANCES.c.seen_us)).where(bridges).scalar_subquery()
     fresh = INSTANCES.c.seen_us > newest - ALIVE // timedelta(microseconds=1)
-    takers = (fresh, INSTANCES.c.draining.is_(False), INSTANCES.c.id != apart_from)
+    takers = (bridges, fresh, INSTANCES.c.draining.is_(False), INSTANCES.c.id != apart_from)
     there = (await connection.execute(select(INSTANCES).where(*takers))).all()
     records = {row[0]: int(row[1]) for row in await connection.execute(HELD)}
-    ringing = (
-        select(func.count())
+    asked = or_(ATTEMPTS.c.state == "placed", ATTEMPTS.c.owner != "")
+    called = (
+        select(func.count(), func.count().filter(asked))
         .select_from(ATTEMPTS.join(CALLS, CALLS.c.call_id == ATTEMPTS.c.call_id))
         .where(ATTEMPTS.c.state.in_(DIALLED), CALLS.c.rank < TERMINAL, CALLS.c.instance == "")
     )
-    promised = int((await connection.execute(ringing)).scalar_one())
+    promised, ringing = (int(each) for each in (await connection.execute(called)).one())
     free: int | None = 0
     for each in there:
         if each.capacity is None or free is None:
             free = None
         else:
             free += max(0, each.capacity - max(each.active_calls, records.get(each.id, 0)))
-    return Room(free, promised, len(there))
+    return Room(free, promised, len(there), ringing)

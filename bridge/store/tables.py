@@ -108,6 +108,7 @@ INSTANCES: Final = Table(
     Column("draining", Boolean, nullable=False),
     Column("ceiling", Integer, nullable=False, server_default=text("0")),  # calls that it may have, of all instances'
     Column("capacity", Integer),  # calls that it can have; NULL: it does not say
+    Column("kind", String, nullable=False, server_default=text("'bridge'")),  # or worker
 )
 
 AGENT_TIME: Final = Table(  # how long agents talked, by day of UTC; the instance is of one run
@@ -164,11 +165,11 @@ ATTEMPTS: Final = Table(  # calls that we place, until they are settled; the id 
     Column("state", String, nullable=False),  # queued, dialling, placed, unknown, done
     Column("from_number", String, nullable=False),
     Column("to_number", String, nullable=False),
-    Column("due_us", BigInteger, nullable=False),  # queued: dial then; dialling: the lease ends; placed: look then
+    Column("due_us", BigInteger, nullable=False),  # queued: dial then; placed: look then; unknown: conclude then
     Column("not_after_us", BigInteger),
-    Column("owner", String, nullable=False),  # who dials, "" for nobody
-    Column("tries", Integer, nullable=False),  # requests that the carrier surely did not carry out, and looks in vain
-    Column("dialled_us", BigInteger),  # before the carrier is asked; NULL: it surely never was
+    Column("owner", String, nullable=False),  # who asks the carrier, "" for nobody
+    Column("tries", Integer, nullable=False),  # requests that the carrier surely did not carry out
+    Column("dialled_us", BigInteger),  # allowed, then again before the carrier is asked; NULL: it surely never was
     Column("ended_us", BigInteger),
     Column("seconds", Integer, nullable=False),  # of talk
     Column("plan", Text, nullable=False),  # how to dial, JSON

@@ -86,11 +86,11 @@ async def test_what_rings_and_what_is_asked_is_waited_for(monkeypatch: pytest.Mo
 async def test_whose_phone_rings_is_waited_for_unless_another_takes_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """We have dialled them. Where the store is away nobody can tell, and the process goes."""
     monkeypatch.setattr(leaving, "LOOK_S", 0.0)
-    rings, taken = Room(0, 1, 0), Room(0, 0, 0)
+    rings, taken = Room(0, 1, 0, ringing=1), Room(0, 1, 0)
     alone = Instances(rings, rings, taken)
     await drained(Reception(), 10, alone)
     assert alone.looks == 3
-    for nobody in (Room(0, 1, 1), StoreUnavailable("away", hint="")):
+    for nobody in (Room(0, 1, 1, ringing=1), StoreUnavailable("away", hint="")):
         others = Instances(nobody)
         await drained(Reception(), 10, others)
         assert others.looks == 1
@@ -100,7 +100,7 @@ async def test_a_phone_rings_no_longer_than_it_may(monkeypatch: pytest.MonkeyPat
     """What the store takes for ringing beyond that was lost sight of: nobody waits for it until the deadline."""
     monkeypatch.setattr(leaving, "LOOK_S", 0.001)
     monkeypatch.setattr(leaving, "RING_SLACK_S", 0.02)
-    lost = Instances(Room(0, 1, 0))
+    lost = Instances(Room(0, 1, 0, ringing=1))
     await drained(Reception(), 3600, lost, ring_s=0.03)
     assert lost.looks > 1
 

@@ -187,7 +187,7 @@ provider = "demo"
     )
     stop = asyncio.Event()
     async with asyncio.timeout(20):
-        working = asyncio.create_task(work(Settings.load(str(file), {}), stop))
+        working = asyncio.create_task(work(Settings.load(str(file), {}), stop, owner="worker-1", last=lambda: True))
         stop.set()
         await working
 

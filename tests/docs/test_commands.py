@@ -99,10 +99,10 @@ async def bridge(tmp_path: Path) -> AsyncIterator[Desk]:
             text = configuration(tmp_path, agent, lines=lines, more=MORE, rest_url=rest.url).replace(PUBLIC, url)
             (tmp_path / "people.csv").write_text(f"number,name\n{PEOPLE[1]},Ada\n")
             (tmp_path / "rules.toml").write_text(
-                'from = ["+12125550100"]\nhours = ["mon-sun 00:00-24:00"]\nmax_attempts = 2\n'
+                'from = ["+12125550100"]\nnot_before = "2098-01-04T00:00:00Z"\nmax_attempts = 2\n'  # nobody is called yet
             )
             (tmp_path / "more.toml").write_text("max_attempts = 3\n")
-            async with running(tmp_path, text, listener=listener):
+            async with running(tmp_path, text, listener=listener, worker=True):
                 yield desk(tmp_path, url)
                 await carrier.pulse.until(lambda: all(call.over for call in carrier.calls), "every call to end")
 

@@ -68,7 +68,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         agent = f'[agents.support]\nprovider = "xuna"\nagent_id = "agent_1"\napi_key = "{xuna.api_key}"\nbase_url = "{xuna.url}"\n'
         text = configuration(tmp_path, agent, lines=f'[[lines]]\nnumber = "{US}"\nagent = "support"\n', more=OUTBOUND)
         text = text.replace("http://127.0.0.1:9", rest.url)
-        async with running(tmp_path, text) as house, aiohttp.ClientSession() as http:
+        async with running(tmp_path, text, worker=True) as house, aiohttp.ClientSession() as http:
             carrier._hosts[PUBLIC.removeprefix("https://")] = f"127.0.0.1:{house.port}"
             yield World(house, carrier, rest, xuna, http)
             await carrier.pulse.until(lambda: all(call.over for call in carrier.calls), "every call to end")

@@ -83,7 +83,7 @@ async def scene(folder: Path, *, chat: str = "", page: str = PAGE, agent: str = 
         configured = configuration(folder, kura, rest, chat, page).replace(
             "assistant_id = 1", f"assistant_id = 1\n{agent}"
         )
-        house = await stack.enter_async_context(running(folder, configured))
+        house = await stack.enter_async_context(running(folder, configured, worker="call_from" in chat))
         carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
         await stack.enter_async_context(carrier)
         answering = asyncio.create_task(answer_all(kura))

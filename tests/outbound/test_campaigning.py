@@ -49,8 +49,6 @@ class World:
             suppressions=self.suppressions,
             policy=replace(POLICY, budget=budget),
             defaults=DEFAULTS,
-            owner="me",
-            lease=timedelta(seconds=30),
             finished=self._told,
         )
 
@@ -246,8 +244,8 @@ async def test_a_campaigns_times_can_be_changed_for_everybody(world: World) -> N
 
 async def again(world: World, attempt: Attempt) -> Attempt | None:
     """The carrier surely never had it: the engine claims it anew, and asks whether it may still be dialled."""
-    assert await world.attempts.requeue(attempt.call_id, due=world.now)
-    found = await world.attempts.claim(budget=Budget(), owner="me", lease=timedelta(seconds=30), now=world.now)
+    assert await world.attempts.requeue(attempt, due=world.now)
+    found = await world.attempts.claim(budget=Budget(), now=world.now)
     if isinstance(found, Attempt) and await world.campaigning.still(found, world.now):
         return found
     for each in await world.attempts.over():
@@ -299,7 +297,7 @@ async def test_a_dial_that_never_was_waits_while_its_campaign_is_paused(world: W
     (person,) = await world.people()
     assert person.state == "calling"
     await world.store.move("camp_1", to="running", only_from=("paused",), now=world.now)
-    found = await world.attempts.claim(budget=Budget(), owner="me", lease=timedelta(seconds=30), now=world.now)
+    found = await world.attempts.claim(budget=Budget(), now=world.now)
     assert isinstance(found, Attempt)
     await world.store.move("camp_1", to="canceled", only_from=("running",), now=world.now)
     assert await again(world, found) is None

@@ -1,5 +1,6 @@
 """Dialling: what the carrier's answers, silences and second thoughts lead to. Never to a second dial."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,9 +50,12 @@ class Carrier:
         self.dials: list[dict[str, Any]] = []
         self.ended: list[str] = []
         self.refusals = 0  # requests to give a call up that fail
+        self.asked: Callable[..., Awaitable[None]] | None = None
 
     async def dial(self, to: str, from_: str, **options: Any) -> str:
         """A request."""
+        if self.asked is not None:
+            await self.asked()
         self.dials.append({"to": to, "from": from_, **options})
         if isinstance(self.answer, CarrierFailure):
             raise self.answer
@@ -94,33 +98,40 @@ class World:
             suppressions=self.suppressions,
             rest=self.carrier,
             public_url="https://bridge.example.com",
+            owner="me",
             clock=lambda: self.now,
         )
 
     async def begin(self, call_id: str = CALL, *, budget: Budget = NO_LIMITS) -> Attempt | Denied | None:
-        """An intent, leased to us."""
+        """A call that may be dialled."""
         record = CallRecord(call_id, Direction.OUTBOUND, US, THEM, US, "support", self.now)
         attempt = Attempt(call_id=call_id, from_number=US, to_number=THEM, due_us=micros(self.now))
-        return await self.attempts.begin(
-            attempt, record, budget=budget, owner="me", lease=self.dialler.times.lease, now=self.now
-        )
+        return await self.attempts.begin(attempt, record, budget=budget, now=self.now)
 
     async def dial(self) -> None:
         """Begin and dial."""
-        begun = await self.begin()
-        assert isinstance(begun, Attempt)
-        await self.dialler.dial(begun)
+        assert isinstance(await self.begin(), Attempt)
+        await self.dialler.dial(CALL)
 
-    async def take_over(self) -> list[Attempt]:
-        """What another worker finds when the lease has run out."""
-        self.now += self.dialler.times.lease + timedelta(seconds=1)
-        return await self.attempts.take_over(owner="other", lease=self.dialler.times.lease, now=self.now)
+    async def killed(self) -> None:
+        """Begun, and somebody was killed when they were about to ask the carrier."""
+        assert isinstance(await self.begin(), Attempt)
+        assert await self.attempts.intend(CALL, owner="killed", now=self.now) is not None
+
+    async def find_out(self) -> bool:
+        """What whoever takes over does, when the carrier must have it in its list."""
+        self.now += self.dialler.times.unsure + timedelta(seconds=1)
+        return await self.dialler.find_out(await self.attempt())
+
+    async def attempt(self) -> Attempt:
+        """As it stands."""
+        found = await self.attempts.get(CALL)
+        assert found is not None
+        return found
 
     async def state(self) -> str:
         """Of the attempt."""
-        found = await self.attempts.get(CALL)
-        assert found is not None
-        return found.state
+        return (await self.attempt()).state
 
     async def record(self) -> CallRecord:
         """Of the call."""
@@ -142,11 +153,17 @@ def unsure() -> CarrierFailure:
 
 async def test_the_intent_is_stored_before_the_carrier_is_asked(world: World) -> None:
     """Whoever comes after a crash knows that, when and whom we were about to dial."""
-    begun = await world.begin()
-    assert isinstance(begun, Attempt)
-    assert await world.state() == "dialling"
+    seen: list[tuple[str, int | None]] = []
+
+    async def asked(**_: Any) -> None:
+        found = await world.attempt()
+        seen.append((found.owner, found.dialled_us))
+
+    world.carrier.asked = asked
+    await world.begin()
     assert not world.carrier.dials
-    await world.dialler.dial(begun)
+    await world.dialler.dial(CALL)
+    assert seen == [("me", micros(world.now))]
     assert CALL in world.carrier.dials[0]["url"]
     assert CALL in world.carrier.dials[0]["status_callback"]
     assert (await world.record()).carrier_call_id == SID
@@ -158,38 +175,48 @@ async def test_an_unsure_dial_that_the_carrier_took_is_found_and_not_repeated(wo
     world.carrier.answer = unsure()
     await world.dial()
     world.carrier.found = [facts(SID)]
-    (orphan,) = await world.take_over()
-    await world.dialler.find_out(orphan)
+    await world.find_out()
     assert (await world.record()).carrier_call_id == SID
     assert await world.state() == "placed"
     assert len(world.carrier.dials) == 1
 
 
+async def test_a_dial_is_made_once_however_often_it_is_asked_for(world: World) -> None:
+    """A run that goes on elsewhere asks for the same again, and so does one that was thought dead."""
+    await world.begin()
+    for _ in range(3):
+        await world.dialler.dial(CALL)
+    assert len(world.carrier.dials) == 1
+
+
+async def test_what_somebody_was_about_to_dial_is_not_dialled(world: World) -> None:
+    """Nobody knows whether they did."""
+    await world.killed()
+    await world.dialler.dial(CALL)
+    assert not world.carrier.dials
+    assert await world.state() == "dialling"
+
+
 async def test_a_dial_that_never_was_is_made_once(world: World) -> None:
     """Killed before the request: the carrier knows nothing, so it is dialled, by one of all who look."""
-    await world.begin()
-    (orphan,) = await world.take_over()
-    assert await world.attempts.take_over(owner="third", lease=timedelta(30), now=world.now) == []
-    await world.dialler.find_out(orphan)
+    await world.killed()
+    await world.find_out()
     assert await world.state() == "queued"
-    lease = world.dialler.times.lease
-    claims = [
-        await world.attempts.claim(budget=NO_LIMITS, owner=name, lease=lease, now=world.now) for name in ("a", "b", "c")
-    ]
-    (attempt,) = [each for each in claims if isinstance(each, Attempt)]
-    await world.dialler.dial(attempt)
+    claims = [await world.attempts.claim(budget=NO_LIMITS, now=world.now) for _ in range(3)]
+    assert sum(isinstance(each, Attempt) for each in claims) == 1
+    for _ in range(3):
+        await world.dialler.dial(CALL)
     assert len(world.carrier.dials) == 1
 
 
 async def test_two_calls_that_may_be_it_are_nobodys(world: World) -> None:
     """What cannot be told is unknown, for a person, and never dialled again."""
-    await world.begin()
+    await world.killed()
     world.carrier.found = [facts(SID), facts(OTHER)]
-    (orphan,) = await world.take_over()
-    await world.dialler.find_out(orphan)
+    await world.find_out()
     assert await world.state() == "unknown"
-    lease = world.dialler.times.lease
-    assert await world.attempts.claim(budget=NO_LIMITS, owner="me", lease=lease, now=world.now) is None
+    assert await world.attempts.claim(budget=NO_LIMITS, now=world.now) is None
+    await world.dialler.dial(CALL)
     assert not world.carrier.dials
 
 
@@ -198,10 +225,9 @@ async def test_another_attempts_call_is_not_taken_for_this_one(world: World) -> 
     earlier = CallRecord("call_" + "1" * 24, Direction.OUTBOUND, US, THEM, US, "support", START)
     earlier.carrier_call_id = OTHER
     await world.calls.save(earlier)
-    await world.begin()
+    await world.killed()
     world.carrier.found = [facts(OTHER), facts(SID)]
-    (orphan,) = await world.take_over()
-    await world.dialler.find_out(orphan)
+    await world.find_out()
     assert (await world.record()).carrier_call_id == SID
 
 
@@ -215,17 +241,17 @@ async def test_a_callback_proves_an_unknown_dial_after_all(world: World) -> None
         record.carrier_call_id = SID
 
     await world.calls.change(CALL, bound)
-    assert await world.attempts.proved(look_at=world.now) == 1
+    assert await world.attempts.proved(look_at=world.now) == [CALL]
     assert await world.state() == "placed"
 
 
-async def test_a_search_that_fails_is_made_again_and_then_given_up(world: World) -> None:
-    """Without the carrier's word nothing is dialled."""
-    await world.begin()
+async def test_without_the_carriers_word_nothing_is_dialled(world: World) -> None:
+    """A search that failed says so, and changes nothing; whoever has had enough of it gives up."""
+    await world.killed()
     world.carrier.found = CarrierFailure("away", retry=True)
-    for _ in range(20):
-        for orphan in await world.take_over():
-            await world.dialler.find_out(orphan)
+    assert not await world.find_out()
+    assert await world.state() == "dialling"
+    await world.dialler.give_up(await world.attempt())
     assert await world.state() == "unknown"
     assert not world.carrier.dials
 
@@ -243,26 +269,27 @@ async def test_what_is_unknown_has_an_outcome_when_the_longest_call_would_be_ove
     world: World, found: list[CallFacts] | CarrierFailure, reason: Reason | None
 ) -> None:
     """The carrier is asked once more; without its word it is unknown for good, and nobody is dialled for it."""
-    await world.begin()
+    await world.killed()
     world.carrier.found = [facts(SID), facts(OTHER)]
-    (orphan,) = await world.take_over()
-    await world.dialler.find_out(orphan)
-    world.now += timedelta(hours=4)
-    assert await world.attempts.inconclusive(now=world.now, again=timedelta(minutes=10)) == []
-    world.now += timedelta(minutes=10)
-    (open_,) = await world.attempts.inconclusive(now=world.now, again=timedelta(minutes=10))
+    await world.find_out()
+    unknown = await world.attempt()
+    assert unknown.due_us >= micros(START + timedelta(hours=4, minutes=10))
     world.carrier.found = found
-    await world.dialler.conclude(open_)
+    await world.dialler.conclude(unknown)
     assert (await world.record()).outcome is reason
     assert not world.carrier.dials
 
 
-async def test_a_worker_that_slept_through_its_lease_does_not_dial(world: World) -> None:
+async def test_a_worker_that_slept_on_its_intent_does_not_dial(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may be looking for its call by now."""
-    begun = await world.begin()
-    assert isinstance(begun, Attempt)
-    world.now += world.dialler.times.lease
-    await world.dialler.dial(begun)
+    await world.begin()
+
+    async def sleeps(number: str) -> bool:
+        world.now += world.dialler.times.unsure
+        return False
+
+    monkeypatch.setattr(world.suppressions, "has", sleeps)
+    await world.dialler.dial(CALL)
     assert not world.carrier.dials
 
 
@@ -275,9 +302,8 @@ async def test_too_many_requests_wait_and_refusals_stand(world: World) -> None:
     world.carrier.answer = CarrierFailure(
         "Twilio refused: calls to that region are not permitted", status=400, code=21215
     )
-    again = await world.attempts.claim(budget=NO_LIMITS, owner="me", lease=timedelta(30), now=world.now)
-    assert isinstance(again, Attempt)
-    await world.dialler.dial(again)
+    assert isinstance(await world.attempts.claim(budget=NO_LIMITS, now=world.now), Attempt)
+    await world.dialler.dial(CALL)
     record = await world.record()
     assert record.outcome is Reason.CARRIER_REFUSED
     assert "region" in record.outcome_detail
@@ -287,9 +313,8 @@ async def test_a_call_whose_callbacks_never_came_is_asked_for(world: World) -> N
     """The carrier tells how it ended; one that it does not know any more is unreconciled."""
     await world.dial()
     world.now += timedelta(minutes=10)
-    ((attempt, sid),) = await world.attempts.overdue(now=world.now, again=timedelta(minutes=1))
     world.carrier.stands = facts(SID, "busy", ended=world.now - timedelta(minutes=5))
-    await world.dialler.look(attempt, sid)
+    await world.dialler.look(await world.attempt(), SID)
     assert (await world.record()).outcome is Reason.BUSY
     assert [each.attempt.call_id for each in await world.attempts.over()] == [CALL]
 
@@ -297,16 +322,13 @@ async def test_a_call_whose_callbacks_never_came_is_asked_for(world: World) -> N
 async def test_a_call_that_the_carrier_forgot_is_unreconciled(world: World) -> None:
     """It ends, and nobody is dialled again."""
     await world.dial()
-    attempt = await world.attempts.get(CALL)
-    assert attempt is not None
-    await world.dialler.look(attempt, SID)
+    await world.dialler.look(await world.attempt(), SID)
     assert (await world.record()).outcome is Reason.UNRECONCILED
 
 
 async def test_a_call_given_up_while_it_was_dialled_is_ended(world: World) -> None:
     """The request was under way when the operator hung up."""
-    begun = await world.begin()
-    assert isinstance(begun, Attempt)
+    await world.begin()
     dial = world.carrier.dial
 
     async def slow(to: str, from_: str, **options: Any) -> str:
@@ -314,7 +336,7 @@ async def test_a_call_given_up_while_it_was_dialled_is_ended(world: World) -> No
         return await dial(to, from_, **options)
 
     world.carrier.dial = slow  # type: ignore[method-assign]
-    await world.dialler.dial(begun)
+    await world.dialler.dial(CALL)
     assert SID in world.carrier.ended
 
 
@@ -324,8 +346,7 @@ async def test_a_carrier_that_does_not_stop_the_phone_is_asked_again(
 ) -> None:
     """A few times; then the answer to its webhook hangs up on whoever picks up, and nothing breaks for it."""
     monkeypatch.setattr("bridge.outbound.dialler.GIVE_UP_S", (0.0, 0.0))
-    begun = await world.begin()
-    assert isinstance(begun, Attempt)
+    await world.begin()
     world.carrier.refusals = failures
     dial = world.carrier.dial
 
@@ -334,16 +355,15 @@ async def test_a_carrier_that_does_not_stop_the_phone_is_asked_again(
         return await dial(to, from_, **options)
 
     world.carrier.dial = slow  # type: ignore[method-assign]
-    await world.dialler.dial(begun)
+    await world.dialler.dial(CALL)
     assert bool(world.carrier.ended) is stopped
 
 
 async def test_a_suppressed_person_is_not_dialled(world: World) -> None:
     """Whatever was planned before."""
-    begun = await world.begin()
-    assert isinstance(begun, Attempt)
+    await world.begin()
     await world.suppressions.add([THEM], source="opt_out", now=world.now)
-    await world.dialler.dial(begun)
+    await world.dialler.dial(CALL)
     assert not world.carrier.dials
     assert (await world.record()).outcome is Reason.CALLER_BLOCKED
     assert await world.suppressions.remove(THEM) is False

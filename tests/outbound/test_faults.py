@@ -22,7 +22,7 @@ from tests.support.house import ACCOUNT, PUBLIC, TOKEN
 
 US, THEM = "+12125550100", "+12125550123"
 CALL = "call_" + "0" * 24
-STEP = timedelta(seconds=31)  # past a lease
+STEP = timedelta(seconds=31)  # past what a request may take
 
 
 class World:
@@ -38,6 +38,7 @@ class World:
             suppressions=Suppressions(database),
             rest=ours,
             public_url=PUBLIC,
+            owner="me",
             clock=lambda: self.now,
         )
 
@@ -45,23 +46,26 @@ class World:
         """Store the intent and dial."""
         record = CallRecord(CALL, Direction.OUTBOUND, US, THEM, US, "support", self.now)
         attempt = Attempt(call_id=CALL, from_number=US, to_number=THEM, due_us=micros(self.now))
-        begun = await self.attempts.begin(attempt, record, budget=Budget(), owner="me", lease=STEP, now=self.now)
-        assert isinstance(begun, Attempt)
-        await self.dialler.dial(begun)
+        assert isinstance(await self.attempts.begin(attempt, record, budget=Budget(), now=self.now), Attempt)
+        await self.dialler.dial(CALL)
 
     async def work(self) -> CallRecord:
-        """What an engine does, look after look, until there is an outcome."""
-        for _ in range(8):
+        """What a run does, step after step, until there is an outcome."""
+        for _ in range(12):
             self.now += STEP
             await self.carrier.settled()
-            for stale in await self.attempts.take_over(owner="you", lease=STEP, now=self.now):
-                await self.dialler.find_out(stale)
-            again = await self.attempts.claim(budget=Budget(), owner="you", lease=STEP, now=self.now)
-            if isinstance(again, Attempt):
-                await self.dialler.dial(again)
-                await self.carrier.settled()
-            for late, call_sid in await self.attempts.overdue(now=self.now + timedelta(days=1), again=STEP):
-                await self.dialler.look(late, call_sid)
+            attempt = await self.attempts.get(CALL)
+            assert attempt is not None
+            if attempt.state == "dialling":
+                await self.dialler.find_out(attempt)
+            elif attempt.state == "queued":
+                if isinstance(await self.attempts.claim(budget=Budget(), now=self.now), Attempt):
+                    await self.dialler.dial(CALL)
+                    await self.carrier.settled()
+            else:
+                record = await self.calls.get(CALL)
+                assert record is not None
+                await self.dialler.look(attempt, record.carrier_call_id or "")
             found = await self.calls.get(CALL)
             assert found is not None
             if found.status.terminal:

@@ -4,8 +4,11 @@ import asyncio
 import os
 import random
 import time
+import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -13,6 +16,7 @@ import pytest
 
 from tests.standins.twilio import Carrier, Person, TwilioRest
 from tests.standins.xuna import Xuna
+from tests.store.pooler import Pooler, pgbouncer
 from tests.support.campaign import US, Processes, ask, configuration, finished, free_port, people_talk, up
 from tests.support.house import API_KEY, PUBLIC
 
@@ -79,3 +83,70 @@ async def test_nobody_is_forgotten_and_nobody_dialled_twice(url: str, tmp_path: 
         assert max(calls.values()) <= 2
         assert sum(count == 2 for count in calls.values()) <= PEOPLE // 5
         carrier.violations.clear()  # a killed process answers nothing: that is what the test is about
+
+
+@pytest.fixture(params=["sqlite", *(pytest.param(name, marks=pytest.mark.postgresql) for name in ("server", "pooler"))])
+async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """An empty database that several workers share: also one behind PgBouncer in transaction mode."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/calls.db"
+        return
+    server = request.getfixturevalue("server")
+    name = f"t{uuid.uuid4().hex}"
+    await server.execute(f"CREATE DATABASE {name}")
+    if request.param == "server":
+        yield server.url(name)
+    else:
+        with Pooler(pgbouncer(), server, folder=server.folder / name, size=10) as port:
+            yield server.url(name).replace(f":{server.port}/", f":{port}/") + "?pgbouncer=true"
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_what_a_worker_leaves_is_taken_over_by_another(shared: str, tmp_path: Path) -> None:
+    """A worker that is killed in the middle of its dials and never comes back: the other one settles its calls, and goes on."""
+    numbers = [f"+1212555{number:04d}" for number in range(1000, 1012)]
+    port = free_port()
+    async with (
+        Xuna() as xuna,
+        Carrier(public_url=PUBLIC, address=f"127.0.0.1:{port}") as carrier,
+        TwilioRest(carrier) as rest,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {API_KEY}"}) as http,
+    ):
+        rest.numbers = {US}
+        rest.people.update({each: Person(rings=0.05) for each in numbers})
+        config = tmp_path / "bridge.toml"
+        config.write_text(configuration(shared, rest, xuna, rate=20, at_once=4))
+        processes = Processes(config, port)
+        base = f"http://127.0.0.1:{port}"
+        try:
+            await processes.start("bridge")
+            await up(http, base)
+            await processes.start("worker")
+            body = {"people": [{"number": each, "zone": "America/New_York"} for each in numbers]}
+            made = await ask(http, "POST", f"{base}/api/v1/campaigns", body)
+            campaign = f"{base}/api/v1/campaigns/{made['campaign_id']}"
+            rest.fault("create_call", hang=True, serve_first=True, times=2)  # two dials of which the answer never comes
+            await ask(http, "POST", f"{campaign}/start", {})
+            await carrier.pulse.until(lambda: len(carrier.calls) >= 4, "all places to be taken", timeout=60)
+            await processes.start("another")
+            await processes.lose("worker")
+            lost, left = time.monotonic(), list(carrier.calls)
+            talk = asyncio.create_task(people_talk(carrier, rest, set(), seconds=0.2))
+            status: dict[str, Any] = {}
+            while status.get("states", {}).get("done", 0) < len(left):
+                assert time.monotonic() - lost < 90, status
+                await asyncio.sleep(0.2)
+                status = await ask(http, "GET", campaign)
+            settled = time.monotonic() - lost
+            status = await finished(http, campaign, within=60)
+            talk.cancel()
+        finally:
+            await processes.end()
+        print(
+            f"\ntaken over: {len(left)} calls settled {settled:.0f} s after their worker was lost, {status['results']}"
+        )
+        assert status["states"] == {"done": len(numbers)}
+        assert max(Counter(call.to for call in carrier.calls).values()) == 1
+        carrier.violations.clear()

@@ -1,7 +1,5 @@
 """One call, asked for by an operator."""
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +9,6 @@ import pytest
 from bridge.call.plan import Line
 from bridge.call.record import Direction, Status
 from bridge.errors import Reason
-from bridge.outbound.dialler import Times
 from bridge.outbound.numbers import Destinations
 from bridge.outbound.placing import LONGEST_S, Placing, attempt_of, new_call_id, record_of, refusal
 from bridge.outbound.policy import Policy
@@ -35,25 +32,12 @@ POLICY = Policy(
 WANTED = Wanted(to=THEM, from_=US, agent="support", line=US)
 
 
-class Dialler:
-    """One that notes whom it dials."""
-
-    def __init__(self) -> None:
-        self.times = Times()
-        self.dialled: list[Attempt] = []
-
-    async def dial(self, attempt: Attempt) -> None:
-        """As told."""
-        self.dialled.append(attempt)
-
-
 class World:
-    """A store, a dialler, and what was begun."""
+    """A store."""
 
     def __init__(self, database: Database) -> None:
-        self.calls, self.attempts, self.dialler = Calls(database), Attempts(database), Dialler()
+        self.calls, self.attempts = Calls(database), Attempts(database)
         self.suppressions = Suppressions(database)
-        self.begun: list[Coroutine[Any, Any, None]] = []
         self.draining = False
 
     def placing(self, **limits: Any) -> Placing:
@@ -62,16 +46,12 @@ class World:
             policy=replace(POLICY, budget=Budget(**limits)),
             calls=self.calls,
             attempts=self.attempts,
-            dialler=self.dialler,  # type: ignore[arg-type] - all that it is asked
-            instance="i-1",
-            spawn=self.begun.append,
             draining=lambda: self.draining,
         )
 
-    async def work(self) -> None:
-        """What outlives the request."""
-        await asyncio.gather(*self.begun)
-        self.begun.clear()
+    async def allowed(self) -> list[str]:
+        """What the worker finds to dial."""
+        return [each.call_id for each in await self.attempts.allowed()]
 
 
 @pytest.fixture
@@ -80,26 +60,24 @@ def world(database: Database) -> World:
     return World(database)
 
 
-async def test_a_call_is_stored_as_being_dialled_before_it_is(world: World) -> None:
-    """The answer does not wait for the carrier, and a crash forgets nothing."""
+async def test_a_call_is_stored_for_the_worker_to_dial_at_once(world: World) -> None:
+    """The answer does not wait for the carrier, a crash forgets nothing, and the limits count it from now on."""
     record = await world.placing().place(WANTED, call_id=CALL)
     stored, attempt = await world.calls.get(CALL), await world.attempts.get(CALL)
     assert stored is not None
     assert attempt is not None
-    assert (stored.status, attempt.state, attempt.owner) == (Status.QUEUED, "dialling", "i-1")
+    assert (stored.status, attempt.state, attempt.owner) == (Status.QUEUED, "dialling", "")
     assert record.call_id == CALL
-    assert not world.dialler.dialled
-    await world.work()
-    assert [each.call_id for each in world.dialler.dialled] == [CALL]
+    assert await world.allowed() == [CALL]
 
 
 async def test_the_same_request_again_dials_nobody_again(world: World) -> None:
     """The record that is there is the answer."""
     first = await world.placing().place(WANTED, call_id=CALL)
+    await world.attempts.intend(CALL, owner="worker", now=NOW)
     again = await world.placing().place(replace(WANTED, to="+12125550124"), call_id=CALL)
-    await world.work()
     assert again.to_number == first.to_number
-    assert len(world.dialler.dialled) == 1
+    assert await world.allowed() == []
 
 
 async def test_a_call_for_later_waits_for_the_worker(world: World) -> None:
@@ -111,17 +89,15 @@ async def test_a_call_for_later_waits_for_the_worker(world: World) -> None:
     attempt = await world.attempts.get(CALL)
     assert attempt is not None
     assert attempt.state == "queued"
-    assert not world.begun
-    claim = {"budget": Budget(), "owner": "w", "lease": timedelta(30)}
-    assert await world.attempts.claim(**claim, now=later - timedelta(seconds=1)) is None
-    assert isinstance(await world.attempts.claim(**claim, now=later), Attempt)
+    assert await world.allowed() == []
+    assert await world.attempts.claim(budget=Budget(), now=later - timedelta(seconds=1)) is None
+    assert isinstance(await world.attempts.claim(budget=Budget(), now=later), Attempt)
 
 
 async def test_a_time_that_has_passed_is_now(world: World) -> None:
     """A request that came late is dialled at once."""
     await world.placing().place(replace(WANTED, not_before=datetime.now(UTC) - timedelta(seconds=1)), call_id=CALL)
-    await world.work()
-    assert len(world.dialler.dialled) == 1
+    assert await world.allowed() == [CALL]
 
 
 async def test_a_draining_bridge_begins_nothing(world: World) -> None:
@@ -160,19 +136,18 @@ async def test_a_limit_that_is_reached_refuses_the_next(world: World) -> None:
     assert caught.value.status == 429
     assert caught.value.retry_after_s
     assert await world.calls.get(NEXT) is None
-    await world.work()
 
 
 async def test_a_deleted_call_is_not_dialled_again(world: World) -> None:
     """Its record is gone, its intent is known: 404."""
     await world.placing().place(WANTED, call_id=CALL)
-    await world.work()
+    await world.attempts.intend(CALL, owner="worker", now=NOW)
     await world.calls.change(CALL, lambda record: record.finish(Reason.BUSY, NOW, status=Status.BUSY))
     assert await world.calls.delete(CALL)
     with pytest.raises(Refused) as caught:
         await world.placing().place(WANTED, call_id=CALL)
     assert caught.value.status == 404
-    assert not world.begun
+    assert await world.allowed() == []
 
 
 def test_a_key_makes_one_id_and_no_key_a_new_one() -> None:

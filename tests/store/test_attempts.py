@@ -17,8 +17,6 @@ from bridge.store.suppression import Suppressions
 from bridge.store.tables import micros
 
 NOW = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
-LEASE = timedelta(seconds=30)
-AGAIN = timedelta(seconds=60)
 NO_LIMITS = Budget()
 Make = Callable[..., CallRecord]
 
@@ -43,13 +41,17 @@ class World:
         return replace(attempt, **values), self._make(call_id, direction=Direction.OUTBOUND)
 
     async def begin(self, number: int = 1, budget: Budget = NO_LIMITS, now: datetime = NOW) -> Any:
-        """Being dialled by "me"."""
+        """One that may be dialled."""
         attempt, record = self.pair(number)
-        return await self.attempts.begin(attempt, record, budget=budget, owner="me", lease=LEASE, now=now)
+        return await self.attempts.begin(attempt, record, budget=budget, now=now)
 
-    async def claim(self, now: datetime = NOW, budget: Budget = NO_LIMITS, owner: str = "me") -> Any:
+    async def intend(self, number: int = 1, owner: str = "me", now: datetime = NOW) -> Any:
+        """``owner`` is about to ask the carrier."""
+        return await self.attempts.intend(f"call_{number}", owner=owner, now=now)
+
+    async def claim(self, now: datetime = NOW, budget: Budget = NO_LIMITS) -> Any:
         """The next that is due."""
-        return await self.attempts.claim(budget=budget, owner=owner, lease=LEASE, now=now)
+        return await self.attempts.claim(budget=budget, now=now)
 
     async def of(self, number: int = 1) -> Attempt:
         """One that is there."""
@@ -85,13 +87,31 @@ async def test_an_intent_and_its_record_are_stored_together_and_once(world: Worl
     assert await world.attempts.get("call_2") is None
 
 
-async def test_a_call_that_is_begun_is_leased(world: World) -> None:
-    """Its owner, the moment before the carrier is asked, and the end of the lease stand in the store."""
+async def test_a_call_that_is_begun_counts_and_is_nobodys_yet(world: World) -> None:
+    """It is among the day's, and whoever comes first may ask the carrier for it."""
     begun = await world.begin()
     assert begun == await world.of()
-    assert (begun.state, begun.owner) == ("dialling", "me")
-    assert (begun.dialled_us, begun.due_us) == (micros(NOW), micros(NOW + LEASE))
+    assert (begun.state, begun.owner, begun.dialled_us) == ("dialling", "", micros(NOW))
+    assert await world.attempts.allowed() == [begun]
     assert await world.begin() is None
+
+
+async def test_one_is_about_to_ask_the_carrier_and_nobody_after_it(world: World) -> None:
+    """Who, and the moment, stand in the store before; whoever comes later finds that, the same process too."""
+    await world.begin()
+    mine = await world.intend(now=after(3))
+    assert mine == await world.of()
+    assert (mine.owner, mine.dialled_us) == ("me", micros(after(3)))
+    assert [await world.intend(owner=each, now=after(99)) for each in ("other", "me")] == [None, None]
+    assert await world.attempts.allowed() == []
+    assert await world.of() == mine
+
+
+async def test_nobody_asks_for_what_was_not_allowed(world: World) -> None:
+    """A call that waits in the queue is in no limit yet; one that is not there is nobody's."""
+    await world.attempts.add(*world.pair(1))
+    assert [await world.intend(1), await world.intend(2)] == [None, None]
+    assert (await world.of()).state == "queued"
 
 
 async def test_who_is_suppressed_is_not_begun(world: World) -> None:
@@ -115,9 +135,8 @@ async def test_what_is_due_first_is_claimed_first_and_once(world: World) -> None
     for number, due in ((1, 20.0), (2, 10.0), (3, 99.0)):
         await world.attempts.add(*world.pair(number, due_us=micros(after(due))))
     assert await world.claim(after(5)) is None
-    assert [(await world.claim(after(20), owner=owner)).call_id for owner in ("a", "b")] == ["call_2", "call_1"]
+    assert [(await world.claim(after(20))).call_id for _ in range(2)] == ["call_2", "call_1"]
     assert await world.claim(after(20)) is None
-    assert (await world.of(2)).owner == "a"
 
 
 async def test_a_claim_keeps_the_budget(world: World) -> None:
@@ -130,85 +149,54 @@ async def test_a_claim_keeps_the_budget(world: World) -> None:
     assert (await world.claim(budget=Budget(max_concurrent=1))).call_id == "call_2"
 
 
-async def test_a_lease_that_ran_out_is_taken_over_by_one(world: World) -> None:
-    """Never earlier; the next one who looks finds it taken."""
-    await world.begin()
-    assert await world.attempts.take_over(owner="other", lease=LEASE, now=after(29)) == []
-    (orphan,) = await world.attempts.take_over(owner="other", lease=LEASE, now=after(30))
-    assert orphan.dialled_us == micros(NOW)
-    assert (await world.of()).owner == "other"
-    assert await world.attempts.take_over(owner="third", lease=LEASE, now=after(31)) == []
-
-
-async def test_a_placed_call_is_nobodys_and_never_taken_over(world: World) -> None:
-    """The carrier has it: looking at it is all that is left."""
-    await world.begin()
-    await world.attempts.placed("call_1", look_at=after(60))
-    assert (await world.of()).owner == ""
-    assert await world.attempts.take_over(owner="other", lease=LEASE, now=after(600)) == []
-
-
-async def test_a_silent_call_is_looked_at_once_in_a_while(world: World) -> None:
-    """With the carrier's id; not before its time, and not by two at once."""
-    await world.begin()
-    await world.calls.change("call_1", lambda record: setattr(record, "carrier_call_id", "CA1"))
-    await world.attempts.placed("call_1", look_at=after(60))
-    assert await world.attempts.overdue(now=after(59), again=AGAIN) == []
-    ((attempt, call_sid),) = await world.attempts.overdue(now=after(60), again=AGAIN)
-    assert (attempt.call_id, call_sid) == ("call_1", "CA1")
-    assert await world.attempts.overdue(now=after(61), again=AGAIN) == []
-    assert len(await world.attempts.overdue(now=after(120), again=AGAIN)) == 1
-
-
-async def test_a_call_that_ended_is_not_looked_at(world: World) -> None:
-    """It waits to be settled, which needs no carrier."""
-    await world.begin()
-    await world.attempts.placed("call_1", look_at=NOW)
-    await world.end()
-    assert await world.attempts.overdue(now=after(60), again=AGAIN) == []
-
-
-async def test_only_a_call_that_is_being_dialled_can_be_queued_again(world: World) -> None:
+async def test_only_what_was_asked_for_in_vain_can_be_queued_again(world: World) -> None:
     """A placed one would ring twice."""
     await world.begin()
-    assert await world.attempts.requeue("call_1", due=after(5))
+    mine = await world.intend()
+    assert await world.attempts.requeue(mine, due=after(5))
     queued = await world.of()
     assert (queued.state, queued.owner, queued.dialled_us, queued.tries) == ("queued", "", None, 1)
     assert await world.claim(after(4)) is None
     assert isinstance(await world.claim(after(5)), Attempt)
+    mine = await world.intend(now=after(5))
     await world.attempts.placed("call_1", look_at=after(60))
-    assert not await world.attempts.requeue("call_1", due=NOW)
+    assert not await world.attempts.requeue(mine, due=NOW)
     assert (await world.of()).state == "placed"
 
 
-async def test_looks_in_vain_are_counted(world: World) -> None:
-    """So that somebody can give up one day; the state stays."""
+async def test_who_looked_for_an_earlier_dial_does_not_queue_a_later_one(world: World) -> None:
+    """Two workers may look for the same dial: when the first has had it dialled anew, the second knows nothing of that."""
     await world.begin()
-    await world.attempts.look_later("call_1", due=after(90))
-    found = await world.of()
-    assert (found.tries, found.state, found.due_us) == (1, "dialling", micros(after(90)))
+    earlier = await world.intend()
+    await world.attempts.requeue(earlier, due=NOW)
+    await world.claim(after(1))
+    await world.intend(owner="other", now=after(1))
+    assert not await world.attempts.requeue(earlier, due=NOW)
+    assert ((await world.of()).state, (await world.of()).owner) == ("dialling", "other")
 
 
 async def test_what_is_unknown_is_not_dialled_again_by_anybody(world: World) -> None:
-    """Neither queued, nor orphaned, nor looked at."""
+    """Neither queued nor asked for."""
     await world.begin()
+    mine = await world.intend()
     await world.attempts.unknown("call_1", conclude_at=after(3600))
     assert await world.claim(after(600)) is None
-    assert await world.attempts.take_over(owner="other", lease=LEASE, now=after(600)) == []
-    assert await world.attempts.overdue(now=after(600), again=AGAIN) == []
-    assert not await world.attempts.requeue("call_1", due=NOW)
+    assert await world.intend(now=after(600)) is None
+    assert not await world.attempts.requeue(mine, due=NOW)
     assert await world.attempts.counts() == {"unknown": 1}
+    assert (await world.of()).due_us == micros(after(3600))
 
 
-async def test_what_is_unknown_is_concluded_in_the_end(world: World) -> None:
-    """When its time has come it is given out, once in a while, and never before."""
-    await world.begin()
-    await world.attempts.unknown("call_1", conclude_at=after(600))
-    assert await world.attempts.inconclusive(now=after(599), again=AGAIN) == []
-    (found,) = await world.attempts.inconclusive(now=after(600), again=AGAIN)
-    assert (found.call_id, found.state) == ("call_1", "unknown")
-    assert await world.attempts.inconclusive(now=after(600), again=AGAIN) == []
-    assert len(await world.attempts.inconclusive(now=after(600) + AGAIN, again=AGAIN)) == 1
+async def test_everything_that_was_begun_and_is_not_settled_is_under_way(world: World) -> None:
+    """Whatever its state; what waits in the queue, or is done, is not."""
+    for number in (1, 2, 3, 4):
+        await world.begin(number)
+    await world.intend(2)
+    await world.attempts.placed("call_2", look_at=NOW)
+    await world.attempts.unknown("call_3", conclude_at=NOW)
+    await world.attempts.settle(await world.end(4), NOW)
+    await world.attempts.add(*world.pair(5))
+    assert {each.call_id for each in await world.attempts.under_way()} == {"call_1", "call_2", "call_3"}
 
 
 @pytest.mark.parametrize("state", ["dialling", "unknown"])
@@ -217,11 +205,11 @@ async def test_a_callback_proves_a_dial(world: World, state: str) -> None:
     await world.begin()
     if state == "unknown":
         await world.attempts.unknown("call_1", conclude_at=after(3600))
-    assert await world.attempts.proved(look_at=after(60)) == 0
+    assert await world.attempts.proved(look_at=after(60)) == []
     await world.calls.change("call_1", lambda record: setattr(record, "carrier_call_id", "CA1"))
-    assert await world.attempts.proved(look_at=after(60)) == 1
+    assert await world.attempts.proved(look_at=after(60)) == ["call_1"]
     assert ((await world.of()).state, (await world.of()).owner) == ("placed", "")
-    assert await world.attempts.proved(look_at=after(60)) == 0
+    assert await world.attempts.proved(look_at=after(60)) == []
 
 
 async def test_a_call_that_is_over_is_settled_once(world: World) -> None:

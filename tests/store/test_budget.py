@@ -35,9 +35,7 @@ class World:
             campaign_id=campaign,
         )
         record = self._make(f"call_{number}", direction=Direction.OUTBOUND)
-        begun = await self.attempts.begin(
-            attempt, record, budget=NO_LIMITS, owner="me", lease=timedelta(seconds=30), now=at
-        )
+        begun = await self.attempts.begin(attempt, record, budget=NO_LIMITS, now=at)
         assert isinstance(begun, Attempt)
 
     async def end(self, number: int, *, talked_s: float, at: datetime = NOW) -> None:
@@ -123,7 +121,9 @@ async def test_a_day_is_one_of_utc(world: World) -> None:
 async def test_a_call_that_was_never_dialled_does_not_count(world: World) -> None:
     """What the carrier surely did not take gives its share back."""
     await world.begin(1)
-    await world.attempts.requeue("call_1", due=NOW)
+    begun = await world.attempts.get("call_1")
+    assert begun is not None
+    await world.attempts.requeue(begun, due=NOW)
     assert await world.denial(daily_limit=1, max_concurrent=1) is None
 
 

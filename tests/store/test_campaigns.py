@@ -66,8 +66,6 @@ class World:
             attempt,
             self.record(call_id),
             budgets=(whole or Budget(), own or Budget()),
-            owner="me",
-            lease=timedelta(seconds=30),
             now=now,
         )
 
@@ -196,7 +194,7 @@ async def test_a_person_is_called_in_one_step(world: World) -> None:
     await world.create()
     begun = await world.begin(await world.person())
     assert isinstance(begun, Attempt)
-    assert (begun.state, begun.owner, begun.campaign_id, begun.position) == ("dialling", "me", "camp_1", 1)
+    assert (begun.state, begun.owner, begun.campaign_id, begun.position) == ("dialling", "", "camp_1", 1)
     assert await world.attempts.get(begun.call_id) == begun
     assert await world.calls.get(begun.call_id) is not None
     person = await world.person()
@@ -302,17 +300,12 @@ async def test_a_deleted_call_by_itself_holds_no_place(world: World) -> None:
     attempt = Attempt(call_id="call_1", from_number="+1", to_number="+2", due_us=0)
     record = world.record("call_1")
     budget = Budget(max_concurrent=1)
-    lease = timedelta(seconds=30)
-    assert not isinstance(
-        await world.attempts.begin(attempt, record, budget=budget, owner="me", lease=lease, now=NOW), Denied
-    )
+    assert not isinstance(await world.attempts.begin(attempt, record, budget=budget, now=NOW), Denied)
     await world.end("call_1")
     assert await world.calls.delete("call_1") is not None
     assert await world.attempts.counts() == {}
     second = replace(attempt, call_id="call_2")
-    begun = await world.attempts.begin(
-        second, world.record("call_2"), budget=budget, owner="me", lease=lease, now=NOW + timedelta(minutes=1)
-    )
+    begun = await world.attempts.begin(second, world.record("call_2"), budget=budget, now=NOW + timedelta(minutes=1))
     assert not isinstance(begun, Denied)
 
 

@@ -34,6 +34,18 @@ async def test_an_instance_that_is_not_heard_is_dead_until_it_has_left(database:
     assert await instances.dead(alive=silence) == []
 
 
+async def test_workers_are_no_bridges(database: Database) -> None:
+    """Each kind sees its own: a worker takes no part of the calls, and nobody asks what became of its calls."""
+    bridges, workers = Instances(database), Instances(database, kind="worker")
+    await bridges.beat("i-1", active_calls=1)
+    await workers.beat("w-1", active_calls=0, draining=True)
+    assert [each.id for each in await bridges.all()] == ["i-1"]
+    assert [each.id for each in await workers.all()] == ["w-1"]
+    assert await bridges.dead(alive=timedelta(seconds=-1)) == ["i-1"]
+    assert await bridges.share("i-1", active_calls=0, total=4) == 4
+    assert [each.id for each in await workers.all()] == ["w-1"]
+
+
 async def test_shares_never_exceed_the_total(database: Database) -> None:
     """Whatever the instances do between two shares, as long as each keeps to its own they never have more calls than the total."""
     instances = Instances(database)

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,9 +37,7 @@ class World:
         record = self._make(
             f"call_{number}", carrier_call_id=None, direction=Direction.OUTBOUND, instance="", status=Status.QUEUED
         )
-        return await self.attempts.begin(
-            attempt, record, budget=Budget(), owner="me", lease=timedelta(seconds=30), now=NOW
-        )
+        return await self.attempts.begin(attempt, record, budget=Budget(), now=NOW)
 
     async def answered(self, number: int, instance: str) -> None:
         """The person is with an instance now."""
@@ -147,3 +145,14 @@ def test_what_is_promised_is_divided_among_those_who_may_get_it() -> None:
     """Rounded up: too many places are kept rather than too few."""
     assert [Room(9, promised, 3).promised_each for promised in (0, 1, 3, 4)] == [0, 1, 1, 2]
     assert Room(0, 2, 0).promised_each == 2
+
+
+async def test_only_a_call_that_the_carrier_was_asked_for_rings(world: World) -> None:
+    """A drain waits for those. Whom nobody has begun to dial is promised a place, and rings when a worker is there."""
+    await world.instances.beat("a", active_calls=0, capacity=9)
+    for number in (1, 2, 3):
+        await world.begin(number)
+    await world.attempts.intend("call_1", owner="worker", now=NOW)
+    await world.attempts.placed("call_2", look_at=NOW)
+    room = await world.instances.room()
+    assert (room.promised, room.ringing) == (3, 2)

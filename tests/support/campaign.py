@@ -34,6 +34,7 @@ class Processes:
         self.commands = {
             "bridge": ["serve", "--single", "--config", str(config), "--port", str(port)],
             "worker": ["worker", "--config", str(config)],
+            "another": ["worker", "--config", str(config)],
         }
         self.running: dict[str, asyncio.subprocess.Process] = {}
         self.log = (config.parent / "processes.log").open("ab")
@@ -44,11 +45,15 @@ class Processes:
             sys.executable, "-m", "bridge", *self.commands[name], stdout=self.log, stderr=self.log
         )
 
-    async def kill(self, *names: str) -> None:
-        """kill -9, and start again."""
+    async def lose(self, *names: str) -> None:
+        """kill -9."""
         for name in names:
             self.running[name].send_signal(signal.SIGKILL)
             await self.running[name].wait()
+
+    async def kill(self, *names: str) -> None:
+        """kill -9, and start again."""
+        await self.lose(*names)
         for name in names:
             await self.start(name)
 

@@ -94,15 +94,21 @@ def settled(folder: Path, xuna: Xuna, rest_url: str, *, more: str = "", agent: s
 
 @contextlib.asynccontextmanager
 async def deployed(
-    folder: Path, *, more: str = "", agent: str = "", xuna: Xuna | None = None, auth_token: str = TOKEN
+    folder: Path,
+    *,
+    more: str = "",
+    agent: str = "",
+    xuna: Xuna | None = None,
+    auth_token: str = TOKEN,
+    worker: bool = False,
 ) -> AsyncIterator[Deployment]:
-    """All of it, running."""
+    """All of it, running; with a ``worker`` where somebody is to be called."""
     async with contextlib.AsyncExitStack() as stack:
         xuna = await stack.enter_async_context(xuna or Xuna())
         carrier = Carrier(public_url=PUBLIC, auth_token=auth_token)
         rest = await stack.enter_async_context(TwilioRest(carrier))
         text = settled(folder, xuna, rest.url, more=more, agent=agent).replace(f'"{TOKEN}"', f'"{auth_token}"')
-        house = await stack.enter_async_context(running(folder, text))
+        house = await stack.enter_async_context(running(folder, text, worker=worker))
         carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
         http = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(carrier)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bridge.app import House
+from bridge.assembly.worker import name, work
 from bridge.settings import Settings
 
 ACCOUNT = "AC" + "0123456789abcdef" * 2
@@ -37,8 +38,13 @@ keys = ["{API_KEY}"]
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, text: str, *, listener: socket.socket | None = None) -> AsyncIterator[House]:
-    """The bridge of this configuration, listening (on ``listener``, where one is bound already); drained at the end."""
+async def running(
+    folder: Path, text: str, *, listener: socket.socket | None = None, worker: bool = False
+) -> AsyncIterator[House]:
+    """The bridge of this configuration, listening (on ``listener``, where one is bound already); drained at the end.
+
+    ``worker``: beside it, in this process too, one that dials.
+    """
     file = folder / "bridge.toml"
     file.write_text(text)
     house = House(Settings.load(str(file), {}), host="127.0.0.1", port=0)
@@ -48,9 +54,14 @@ async def running(folder: Path, text: str, *, listener: socket.socket | None = N
     if task.done():
         started.cancel()
         task.result()
+    stop = asyncio.Event()
+    working = asyncio.create_task(work(house.settings, stop, owner=name(), last=lambda: True)) if worker else None
     try:
         yield house
     finally:
+        stop.set()
+        if working is not None:
+            await working
         if not task.done() and not house.switchboard.draining:
             house.stop()
         async with asyncio.timeout(20):

@@ -17,7 +17,7 @@ LIMITED = '[outbound]\nallowed_prefixes = ["+1"]\ncalls_per_second = 100\ndaily_
 @pytest.fixture
 async def all_(tmp_path: Path) -> AsyncIterator[Deployment]:
     """A deployment that may place one call a day."""
-    async with deployed(tmp_path, more=LIMITED) as deployment:
+    async with deployed(tmp_path, more=LIMITED, worker=True) as deployment:
         deployment.rest.dialler.anyone = Person("busy", rings=0.02)
         yield deployment
         await deployment.carrier.settled()
