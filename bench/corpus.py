@@ -88,7 +88,6 @@ class Espeak:
         self._chunks: list[bytes] = []
         shape = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
         self._callback = shape(self._take)  # kept: the library holds only the bare pointer
-        self._library.espeak_SetSynthCallback(self._callback)
 
     def _take(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
@@ -99,7 +98,10 @@ class Espeak:
         """``text`` as ``voice`` speaks it, silence at both ends cut off, -20 dB of RMS. Raises ValueError: no such voice."""
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice}")
-        self._library.espeak_SetParameter(1, rate, 0)  # espeakRATE, words a minute
+        # The library keeps its state in globals: whoever else speaks in this process may have set it.
+        self._library.espeak_SetSynthCallback(self._callback)
+        for parameter, value in ((1, rate), (3, 50), (7, 0)):  # espeakRATE, words a minute; espeakPITCH; espeakWORDGAP
+            self._library.espeak_SetParameter(parameter, value, 0)
         self._chunks.clear()
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # the same sound each time, whatever was said before
         words = text.encode()

@@ -93,13 +93,13 @@ class _Library:
             raise LocalError("espeak-ng could not be started", hint="Reinstall the package espeakng-loader.")
         # The C side keeps a bare pointer: without a reference of ours the thunk would be collected under it.
         self._callback = Callback(self._collect)
-        self._c.espeak_SetSynthCallback(self._callback)
 
     def synthesize(self, text: str, *, name: str, speed: int, pitch: int) -> Sound:
         """The text as the library speaks it. Raises LocalError for a voice that it does not have."""
         with self._lock:
             if self._c.espeak_SetVoiceByName(name.encode()) != 0:
                 raise LocalError(f"espeak-ng has no voice {name!r}", hint="Use a name such as en-us+f3.")
+            self._c.espeak_SetSynthCallback(self._callback)  # each time: the library is the whole process's
             self._c.espeak_SetParameter(PARAMETER_RATE, speed, 0)
             self._c.espeak_SetParameter(PARAMETER_PITCH, pitch, 0)
             self._c.espeak_SetParameter(PARAMETER_WORDGAP, 1, 0)
