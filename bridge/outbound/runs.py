@@ -163,7 +163,7 @@ class Runs:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1) as aside:  # it joins its threads, and ends the ones that the loop has from it
             await loop.run_in_executor(aside, self._destroy)
-        loop.set_default_executor(ThreadPoolExecutor(THREADS))
+        loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="asyncio"))  # DBOS took the loop's own
 
     def _destroy(self) -> None:
         DBOS.destroy(destroy_registry=True)

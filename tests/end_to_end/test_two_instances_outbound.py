@@ -88,7 +88,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             lines = f'[[lines]]\nnumber = "{US}"\nagent = "support"\n'
             text = configuration(tmp_path, agent, lines=lines, more=MORE, rest_url=rest.url)
             text = 'media_url = "wss://media.example.com"\n' + text
-            houses.append(await stack.enter_async_context(running(tmp_path / name, text)))
+            houses.append(await stack.enter_async_context(running(tmp_path / name, text, worker=name == "a")))
         carrier._hosts[PUBLIC.removeprefix("https://")] = f"127.0.0.1:{houses[0].port}"
         carrier._hosts["media.example.com"] = f"127.0.0.1:{houses[1].port}"
         for house in houses:
