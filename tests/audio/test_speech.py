@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,7 +38,9 @@ def events(detector: SpeechDetector, codes: bytes, size: int = FRAME) -> list[Sp
 
 def test_speech_over_the_agent_is_heard_within_400_ms() -> None:
     """Of many voices, loudnesses, noises and echoes, 95 in 100 are heard within 400 ms of their first sound."""
-    heard, missed, early = delays("medium", rng())
+    # In a process of its own: espeak-ng is one for a whole process, and who else has spoken there changes how it sounds.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart:
+        heard, missed, early = apart.submit(delays, "medium", rng()).result()
     assert len(heard) > 200
     assert early == 0
     assert missed <= 0.01 * len(heard)

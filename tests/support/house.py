@@ -55,6 +55,8 @@ async def running(
         started.cancel()
         task.result()
     stop = asyncio.Event()
+    if worker:
+        import bridge.outbound.runs  # noqa: F401  # it takes a second, in which nothing else in this process would go on
     working = asyncio.create_task(work(house.settings, stop, owner=name(), last=lambda: True)) if worker else None
     try:
         yield house
