@@ -26,6 +26,7 @@ from bridge.web.access import Denied
 from bridge.web.api_campaigns import CampaignsApi
 from bridge.web.api_outbound import OutboundApi
 from bridge.web.machines import MACHINE, Machines
+from bridge.web.presence import Presence
 from bridge.web.problems import problem
 from bridge.web.reception import Desk
 from bridge.web.twilio import Hook
@@ -48,7 +49,7 @@ class OutboundWing:
         self._operations = operations
         self._worker: OwnWorker | None = None
         self._machines = Machines(
-            board,
+            Presence(board, calls, desk.instance),
             calls,
             rest,
             operations.commands,

@@ -25,6 +25,7 @@ from bridge.call.machine import CallMachine
 from bridge.call.plan import CallPlan
 from bridge.call.ports import Agent, Brief, PhoneStream, Session
 from bridge.call.record import CallRecord
+from bridge.call.state import Leg
 from bridge.errors import AgentFailure, Reason
 from bridge.runtime.receivers import AgentLink, AgentReceiver, PhoneReceiver
 from bridge.runtime.sockets import Socket, connect
@@ -101,6 +102,11 @@ class CallSession:
     def levels(self) -> tuple[float, float]:
         """How loud caller and agent are: mean amplitude, 0 to 32124. The caller's loudest since this was last asked."""
         return self.machine.call.levels(self.now)
+
+    @property
+    def streaming(self) -> bool:
+        """Its stream is here: the carrier's, and not one that was lost or is being replaced."""
+        return self.machine.call.phone is Leg.OPEN
 
     @property
     def leaving(self) -> bool:

@@ -17,6 +17,7 @@ from bridge.runtime.switchboard import Switchboard
 from bridge.store.calls import Calls
 from bridge.store.commands import Command, Commands
 from bridge.store.writer import Writer
+from bridge.web.presence import Presence
 from bridge.web.streams import StreamChange
 
 HANGUP: Final = "hangup"
@@ -91,6 +92,7 @@ class CallControl:
             SUPERSEDED: self._superseded,
         }
         self._ways = ways
+        self._presence = Presence(ways.switchboard, ways.records, ways.instance)
 
     async def find(self, any_id: str) -> CallRecord | None:
         """The freshest account of a call, by either id. Raises StoreUnavailable for one that is not here."""
@@ -104,7 +106,7 @@ class CallControl:
         CarrierFailure, StoreUnavailable.
         """
         ways, args = self._ways, dict(args or {})
-        session = ways.switchboard.find(any_id)
+        session = await self._presence.find(any_id)
         if session is not None:
             await self.verbs[verb](session, args)
             return session.record

@@ -16,10 +16,10 @@ from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import MachineResult
 from bridge.errors import CarrierFailure, Reason
 from bridge.runtime.session import CallSession
-from bridge.runtime.switchboard import Switchboard
 from bridge.store.commands import Command
 from bridge.web.answers import Answers
 from bridge.web.call_store import CallStore
+from bridge.web.presence import Presence
 
 LEAVE: Final = "leave_message"
 MACHINE: Final = "machine"  # the verb by which the instance that has the call is told
@@ -56,7 +56,7 @@ class Machines:
     of a call by what this process knows, else by the store.
     """
 
-    switchboard: Switchboard
+    presence: Presence
     calls: CallStore
     carrier: Redirect
     mailbox: Mailbox
@@ -74,7 +74,7 @@ class Machines:
             return
         until = asyncio.get_running_loop().time() + self.settle_s
         while True:
-            session = self.switchboard.find(found.call_sid)
+            session = await self.presence.find(found.call_sid)
             if session is not None:
                 _judge(session, found)
                 return

@@ -26,6 +26,7 @@ from bridge.web.call_store import CallStore
 from bridge.web.grants import GrantOffice
 from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
+from bridge.web.presence import Presence
 from bridge.web.routing import Router
 from bridge.web.standing import move
 from bridge.web.transfers import Place, Transfers, summary
@@ -73,6 +74,7 @@ class Reception:
         self._ended: Memory[CallRecord] = Memory(MAX_ENDED)
         self._hung_up: Memory[bool] = Memory(life_s=2 * LIFE_S)  # longer than a call that is over: see ``unasked``
         self._patience = Patience()
+        self._presence = Presence(desk.switchboard, desk.calls, desk.instance)
         self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
 
     def ended(self, record: CallRecord) -> None:
@@ -214,10 +216,8 @@ class Reception:
         call_id = await desk.grants.redeem(
             opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
         )
-        if call_id is None:
-            return None
-        session = desk.switchboard.find(call_id)
-        if session is not None:
+        session = None if call_id is None else await self._presence.find(call_id)
+        if call_id is None or session is not None:
             return session
         try:
             record = await self._patience.wait(desk.calls.get(call_id), STORE_S)
@@ -234,8 +234,7 @@ class Reception:
             return None
         former, record.instance = record.instance, desk.instance
         session = self._session(record, line, resumed=record.started_at is not None)
-        session.facts["line"] = line
-        session.facts["counter"] = record.detail.get("counter", 1)
+        session.facts |= {"line": line, "counter": record.detail.get("counter", 1), "former": former}
         desk.switchboard.take(session)
         await session.started.wait()  # only then may its stream come
         if former != desk.instance:
@@ -251,7 +250,7 @@ class Reception:
         )
 
     async def _after(self, request: AfterRequest, counter: int, *, dialled: bool) -> str:
-        session = self._desk.switchboard.find(request.call_sid)
+        session = await self._presence.find(request.call_sid)
         if request.over:
             self._hung_up.keep(request.call_sid, True)
             if session is not None:
@@ -374,7 +373,7 @@ class Reception:
         end = update.end
         if end is not None:
             self._hung_up.keep(update.call_sid, True)
-        session = self._desk.switchboard.find(update.call_sid)
+        session = await self._presence.find(update.call_sid)
         if session is not None:
             if end is not None:
                 session.handle(e.CarrierEnded(end.reason, end.status))

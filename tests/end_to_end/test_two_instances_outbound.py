@@ -105,10 +105,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_the_instance_that_has_the_call_deals_with_the_machine(
     world: World, mode: str, reason: Reason, said: list[str]
 ) -> None:
-    """The other one is told by the carrier; the message is left whole, and one outcome stands."""
-    world.rest.people[THEM] = Person(
-        rings=0.02, answered_by="machine", detected_after=4.0
-    )  # when the second has long had the call
+    """The other one is told by the carrier, which asks it what follows, too, and may do both before it has been told that the
+    call has gone; the message is left whole, and one outcome stands.
+    """
+    world.rest.people[THEM] = Person(rings=0.02, answered_by="machine", detected_after=1.5)
     call = await world.place(machine_detection=mode, voicemail_message="Call us <back> & soon.")
     assert await call.ended() == "completed"
     record = await world.record(call)

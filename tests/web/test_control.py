@@ -1,6 +1,7 @@
 """What is asked of live calls from outside."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -289,3 +290,14 @@ async def test_a_verb_that_was_added_is_done_too(world: World) -> None:
     world.control.verbs["sing"] = sing
     await world.control.order(CALL, "sing", {"song": "x"})
     assert done == [{"song": "x"}]
+
+
+async def test_a_call_that_has_gone_to_another_instance_is_asked_for_there(world: World) -> None:
+    """Its session is here until we are told: what would be asked of that one would be asked of nobody."""
+    async with world.office:
+        await world.office.reception.voice(voice())
+        session = world.office.session
+        world.office.store.keep(replace(session.record, instance="two", status=Status.IN_PROGRESS))
+        await world.control.order(CALL, HANGUP)
+        assert [(command.verb, to) for command, to in world.put_] == [(HANGUP, "two")]
+        assert session.record.outcome is None

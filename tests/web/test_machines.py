@@ -1,6 +1,7 @@
 """Who picked up."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,7 +13,8 @@ from bridge.errors import CarrierFailure, Reason
 from bridge.store.commands import Command
 from bridge.web.answers import Answers, Words
 from bridge.web.machines import MACHINE, Machines, verdict
-from tests.web.desk import CALL, Office, kept
+from bridge.web.presence import Presence
+from tests.web.desk import CALL, Office, kept, voice
 
 WORDS = {"machine_detection": "leave_message", "voicemail_message": "Call us <back>."}
 
@@ -64,7 +66,15 @@ def machines(office: Office, carrier: Carrier, post: Post | None = None) -> Mach
     post = post or Post(set())
     answers = Answers("https://bridge.example.com", words=Words(language="de-DE"))
     return Machines(
-        office.board, office.store, carrier, post, "one", post.alive, answers, office.store.get, settle_s=0.05
+        Presence(office.board, office.store, "one"),
+        office.store,
+        carrier,
+        post,
+        "one",
+        post.alive,
+        answers,
+        office.store.get,
+        settle_s=0.05,
     )
 
 
@@ -203,3 +213,16 @@ async def test_nothing_is_done_to_an_ended_or_unknown_call_or_to_a_person() -> N
         await subject.told("something else")
         assert record.outcome is None
         assert (carrier.redirected, carrier.ended) == ([], [])
+
+
+@pytest.mark.parametrize("by", ["machine_start", "machine_end_beep"])
+async def test_a_call_that_has_gone_to_another_instance_is_judged_there(by: str) -> None:
+    """This one has its session still, and has not been told: a verdict on that would end nothing and leave no message."""
+    async with Office() as office:
+        await office.reception.voice(voice())
+        session = office.session
+        office.store.keep(replace(session.record, instance="two", status=Status.IN_PROGRESS))
+        carrier, post = Carrier(), Post(alive={"two"})
+        await machines(office, carrier, post).told(found(by))
+        assert [(instance, command.verb) for instance, command in post.put_in] == [("two", MACHINE)]
+        assert (office.closings, session.record.outcome) == ([], None)
