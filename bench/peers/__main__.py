@@ -43,7 +43,8 @@ async def one(name: str, command: Command | None, calls: int, seconds: float) ->
 
 async def main(args: argparse.Namespace) -> int:
     """Rounds in which all take turns; the best of each."""
-    ways: dict[str, Command | None] = {"callbridge": None, "naive": peer("naive.py", sys.executable)}
+    ways: dict[str, Command | None] = {"callbridge": None}
+    ways |= {"least": peer("least.py", sys.executable), "naive": peer("naive.py", sys.executable)}
     if args.pipecat:
         ways["pipecat"] = peer("pipecat_bridge.py", args.pipecat)
     found: dict[str, list[Figures]] = {name: [] for name in ways}
