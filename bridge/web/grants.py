@@ -115,6 +115,10 @@ class GrantOffice:
         except StoreUnavailable:
             log.warning("grant_in_memory_only", call_id=call_id)
 
+    def minted(self, token: str) -> bool:
+        """It was this process that let ``token`` admit a socket."""
+        return _fingerprint(token) in self._known
+
     async def redeem(self, token: str, *, carrier_call_id: str, account_id: str) -> str | None:
         """Our id of the call that ``token`` admits to; None where it is unknown, expired, used, or another call's."""
         if not token or len(token) > 100:

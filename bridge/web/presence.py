@@ -43,12 +43,13 @@ class Presence:
     instance: str
     _patience: Patience = field(default_factory=Patience)
 
-    async def find(self, any_id: str) -> CallSession | None:
+    async def find(self, any_id: str, *, ours: bool = False) -> CallSession | None:
         """The session of a call that we have. One whose stream is elsewhere by the store is let go of here and now: what it
-        would answer the carrier, that a stream is to come, is no longer so. Without the store it counts as ours.
+        would answer the carrier, that a stream is to come, is no longer so. Without the store it counts as ours. ``ours``:
+        so it does without asking, since what led here cannot have been meant for another instance, or changes nothing.
         """
         session = self.sessions.find(any_id)
-        if session is None or session.streaming:
+        if session is None or session.streaming or ours:
             return session
         try:
             stored = await self._patience.wait(self.records.get(session.record.call_id), LOOK_S)

@@ -213,10 +213,10 @@ class Reception:
         desk = self._desk
         if opened.account_id != desk.account_sid:
             return None
-        call_id = await desk.grants.redeem(
-            opened.parameters.get("grant", ""), carrier_call_id=opened.carrier_call_id, account_id=opened.account_id
-        )
-        session = None if call_id is None else await self._presence.find(call_id)
+        token = opened.parameters.get("grant", "")
+        call_id = await desk.grants.redeem(token, carrier_call_id=opened.carrier_call_id, account_id=opened.account_id)
+        ours = desk.grants.minted(token)
+        session = None if call_id is None else await self._presence.find(call_id, ours=ours)
         if call_id is None or session is not None:
             return session
         try:
@@ -373,7 +373,7 @@ class Reception:
         end = update.end
         if end is not None:
             self._hung_up.keep(update.call_sid, True)
-        session = await self._presence.find(update.call_sid)
+        session = await self._presence.find(update.call_sid, ours=end is None)
         if session is not None:
             if end is not None:
                 session.handle(e.CarrierEnded(end.reason, end.status))

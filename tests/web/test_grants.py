@@ -148,3 +148,13 @@ async def test_the_store_never_sees_a_token(store: Store) -> None:
     token = await minted(GrantOffice(store))
     assert token not in str(store.kept)
     assert datetime.now(UTC) < next(iter(store.kept.values()))["expires_at"]
+
+
+async def test_who_minted_a_grant_knows_it_used_or_not(store: Store) -> None:
+    """Another instance does not, though it may redeem it."""
+    one, two = GrantOffice(store), GrantOffice(store)
+    token = await minted(one)
+    assert (one.minted(token), two.minted(token)) == (True, False)
+    assert await two.redeem(token, **CALL) == "call_1"
+    assert (one.minted(token), two.minted(token)) == (True, False)
+    assert not one.minted("")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.call import events as e
-from bridge.call.record import Status
+from bridge.call.record import Direction, Status
+from bridge.carriers.twilio.webhooks import StatusUpdate
 from bridge.errors import Reason
 from bridge.web.presence import Presence
 from tests.web.desk import CALL, OURS, PERSON, Office, after, grant, kept, opened, voice
@@ -80,6 +81,16 @@ async def test_without_the_store_a_call_counts_as_ours(office: Office) -> None:
     assert await presence(office).find(CALL) is office.session
 
 
+async def test_a_fresh_calls_stream_asks_the_store_for_its_grant_and_nothing_else(office: Office) -> None:
+    """The grant was minted here and used here: nobody else can have the call."""
+    looks: list[int] = []
+    token = grant(await office.reception.voice(voice()))
+    office.store.looked = lambda: looks.append(1)
+    assert await office.reception.redeem(opened(token)) is office.session
+    await office.reception.status(StatusUpdate(call_sid=CALL, call_status="in-progress", direction=Direction.INBOUND))
+    assert looks == []
+
+
 async def test_a_stream_that_comes_while_the_store_is_asked_settles_it(office: Office) -> None:
     """Whoever has the sound has the call."""
     session, _ = await office.connected()
@@ -112,10 +123,13 @@ async def test_what_follows_a_call_that_has_moved_is_the_others_outcome(office: 
 
 async def test_a_stream_that_comes_back_takes_the_call_over_properly(office: Office) -> None:
     """One instance, another, and the first again, which had not been told: the other one is told that it has lost the call."""
-    token = grant(await office.reception.voice(voice()))
+    await office.reception.voice(voice())
     stale = office.session
     moves(office)
-    session = await office.reception.redeem(opened(token))
+    async with Office(office.store, instance="two") as other:
+        token = grant(await other.reception.after(after(), 1, dialled=False))
+        office.store.keep(other.session.record)
+        session = await office.reception.redeem(opened(token))
     assert session is not None
     assert session is not stale
     assert office.taken == [(session.record.call_id, "two")]
