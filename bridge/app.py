@@ -271,6 +271,7 @@ class House:
             saved=self._saved,
             transfers=self.routing.transfers,
             takeover=self._takeover,
+            most_transfers=lambda: self.settings.limits.transfers,
             router=self.routing.router,
             first_line=lambda: self.settings.outbound.first_line,
         )

@@ -8,11 +8,17 @@ from bridge.call.record import CallRecord
 from bridge.errors import Reason
 
 DIALLED: Final = "dialled"  # a key of ``detail``: the carrier has been told to connect it
+RETURNED: Final = "returned"  # another one: how often nobody took it, and the agent got it back
 
 
 def transferring(record: CallRecord) -> bool:
     """The agent has let go of the call, and it is not over."""
     return not record.status.terminal and record.detail.get("then") == "transfer"
+
+
+def losses(record: CallRecord) -> int:
+    """How often its stream was lost: resumes, less those that a transfer which failed asked for."""
+    return record.resumes - int(record.detail.get(RETURNED, 0))
 
 
 def reason_of(record: CallRecord) -> Reason:

@@ -80,7 +80,7 @@ class Limits:
     pending_sockets_per_address: Annotated[int, Range(1, 10_000)] = 4
     tool_calls: Annotated[int, Range(1, 100_000)] = 100  # of one call
     concurrent_tool_calls: Annotated[int, Range(1, 100)] = 4  # of one call
-    transfers: Annotated[int, Range(0, 100)] = 3  # of one call
+    transfers: Annotated[int, Range(0, 100)] = 3  # of one call, whoever asks, and failed ones too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from bridge.call import events as e
-from bridge.call.handover import transferring
+from bridge.call.handover import losses, transferring
 from bridge.call.plan import Line
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.call.routing import TurnedAway
@@ -29,10 +29,10 @@ from bridge.web.patience import Patience
 from bridge.web.presence import Presence
 from bridge.web.routing import Router
 from bridge.web.standing import move
-from bridge.web.transfers import Place, Transfers, summary
+from bridge.web.transfers import MAX_TRANSFERS, Place, Transfers, summary
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
-MAX_RESUMES: Final = 3
+MAX_RESUMES: Final = 3  # after a loss
 MAX_ENDED: Final = 1000  # records: as many as may wait for a store that is away
 SETTLING_S: Final = 0.6  # another instance has closed the stream and may be about to write that the call is over
 STATUS_SETTLING_S: Final = 3.0  # nobody waits for the answer to a status callback
@@ -58,6 +58,7 @@ class Desk:
     transfers: Mapping[str, Place]
     takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
     first_line: Callable[[], str] = str  # what is said first to whom we call, where the store cannot tell
+    most_transfers: Callable[[], int] = lambda: MAX_TRANSFERS  # of one call
     router: Router = field(default_factory=lambda: Router({}, agents={}))
 
     def line(self, number: str) -> Line | None:
@@ -75,7 +76,7 @@ class Reception:
         self._hung_up: Memory[bool] = Memory(life_s=2 * LIFE_S)  # longer than a call that is over: see ``unasked``
         self._patience = Patience()
         self._presence = Presence(desk.switchboard, desk.calls, desk.instance)
-        self.transfers = Transfers(desk.transfers, desk.answers, desk.saved)
+        self.transfers = Transfers(desk.transfers, desk.answers, desk.saved, desk.most_transfers)
 
     def ended(self, record: CallRecord) -> None:
         """A call of ours is over: the carrier may ask what follows before the store has been told."""
@@ -280,7 +281,7 @@ class Reception:
             return str(self._desk.answers.nobody()) if request.unreached else ended
         if record.status.terminal:
             return self._follow(record, counter)
-        if record.resumes >= MAX_RESUMES:
+        if losses(record) >= MAX_RESUMES:
             return self._out_of_resumes(record, counter)
         taken = await self._take_over(record)
         if taken is None:
@@ -304,7 +305,7 @@ class Reception:
     async def _replace_stream(self, session: CallSession, counter: int) -> str:
         record = session.record
         session.detach_phone()
-        if record.resumes >= MAX_RESUMES:
+        if losses(record) >= MAX_RESUMES:
             session.handle(e.EndRequested(Reason.CARRIER_LOST))
             return self._out_of_resumes(record, counter)
         session.awaited = None

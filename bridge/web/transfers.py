@@ -15,13 +15,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from bridge.call.handover import DIALLED, parting, reason_of
+from bridge.call.handover import DIALLED, RETURNED, parting, reason_of
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import AfterRequest, twiml
 from bridge.errors import Reason
 from bridge.web.answers import Answers
 
-MAX_TRANSFERS: Final = 3  # of one call, failed ones included
+MAX_TRANSFERS: Final = 3  # of one call, failed ones included, where nobody says otherwise
 MAX_KEPT: Final = 1000
 MAX_SUMMARY: Final = 400  # characters, half a minute
 TAKEN: Final = frozenset({"completed", "answered"})
@@ -61,11 +61,12 @@ class _Open:
 
 @dataclass(slots=True)
 class Transfers:
-    """What the reception knows of them. ``saved``: a record has changed."""
+    """What the reception knows of them. ``saved``: a record has changed. ``most``: of one call, failed ones included."""
 
     places: Mapping[str, Place]
     answers: Answers
     saved: Callable[[CallRecord], None]
+    most: Callable[[], int] = lambda: MAX_TRANSFERS
     settle_s: float = SETTLE_S
     clock: Callable[[], float] = time.monotonic
     _open: OrderedDict[str, _Open] = field(default_factory=OrderedDict)
@@ -98,7 +99,7 @@ class Transfers:
         """TwiML that connects the call; None where it cannot be: the place is gone, or it was transferred too often."""
         place = self.places.get(str(record.detail.get("target", "")))
         count = int(record.detail.get("transfers", 0)) + 1
-        if place is None or count > MAX_TRANSFERS:
+        if place is None or count > self.most():
             self._failed(record, "not_possible")
             return None
         record.detail |= {"transfers": count, DIALLED: True}
@@ -124,6 +125,7 @@ class Transfers:
         elif request.over:
             self.close(record, Reason.CALLER_HANGUP)
         else:
+            record.detail[RETURNED] = int(record.detail.get(RETURNED, 0)) + 1
             taken = request.dial_status in TAKEN  # picked up, and gone before they were connected
             self._failed(record, "not_bridged" if taken else request.dial_status or "failed")
             return False

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.call.handover import DIALLED, parting, reason_of, transferring
+from bridge.call.handover import DIALLED, RETURNED, losses, parting, reason_of, transferring
 from bridge.call.record import CallRecord, Direction
 from bridge.errors import Reason
 
@@ -51,3 +51,12 @@ def test_a_caller_who_goes_before_anybody_was_dialled_has_hung_up(told: str) -> 
     assert parting(call) is Reason.CALLER_HANGUP
     call.detail[DIALLED] = True
     assert parting(call) is Reason(told)
+
+
+def test_what_a_transfer_asked_for_is_no_loss() -> None:
+    """The stream that brings a caller back whom nobody took is not one that was lost."""
+    call = record()
+    call.resumes = 3
+    assert losses(call) == 3
+    call.detail[RETURNED] = 2
+    assert losses(call) == 1

@@ -118,3 +118,25 @@ async def test_a_call_is_not_transferred_for_ever(tmp_path: Path) -> None:
         assert not call.dialled
         await again.close(1000)
         assert await call.ended() == "completed"
+
+
+async def test_a_call_is_transferred_as_often_as_the_configuration_says(tmp_path: Path) -> None:
+    """Four times here: nobody takes it, and each time the agent gets the caller back; the fifth time nobody is dialled."""
+    async with scene(tmp_path, more=f"{COLD}[limits]\ntransfers = 4\n") as cast:
+        cast.carrier.dial_results[DESK] = DialResult("busy", 0.0)
+        call, session = await cast.talking()
+
+        async def on_the_line() -> bool:
+            live = cast.house.switchboard.find(call.sid)
+            return live is not None and live.phone_socket is not None
+
+        for times in range(1, 6):
+            await eventually(on_the_line, "the caller's stream")
+            hand_over(cast, call.sid)
+            assert await session.gone(timeout=2.0) == 1000
+            session = await cast.xuna.session()
+            await call.streaming(count=times + 1)
+            assert len(call.dialled) == min(times, 4)
+        await session.close(1000)
+        assert await call.ended() == "completed"
+        assert (await cast.record(call)).outcome is Reason.AGENT_HANGUP

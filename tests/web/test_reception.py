@@ -345,6 +345,17 @@ async def test_a_resumed_call_has_its_limit_too(office: Office) -> None:
     assert office.board.admitted == 0
 
 
+async def test_a_caller_whom_nobody_took_is_not_a_lost_stream(office: Office) -> None:
+    """Transfers that failed have a limit of their own: the agent still has the call after its third loss, not after a fourth."""
+    record = kept(status=Status.IN_PROGRESS, instance="one", resumes=MAX_RESUMES)
+    record.detail |= {"then": "transfer", "target": "desk"}
+    office.store.keep(record)
+    assert "<Dial" in await office.reception.after(after(), 4, dialled=False)
+    assert "<Stream" in await office.reception.after(after(dial_status="busy"), 5, dialled=True)
+    assert HELPER in await office.reception.after(after(), 6, dialled=False)
+    assert record.outcome is Reason.CARRIER_LOST
+
+
 async def test_an_end_that_is_still_being_written_is_waited_for(office: Office) -> None:
     """Another instance has closed the stream: the call is not called back while its end is on the way to the store."""
     record = kept(status=Status.IN_PROGRESS, instance="two")

@@ -93,6 +93,17 @@ def test_a_call_is_transferred_so_often_and_no_more() -> None:
     assert record.detail["transfers"] == MAX_TRANSFERS
 
 
+@pytest.mark.parametrize("most", [0, 1, 5])
+def test_how_often_is_the_configurations_to_say(most: int) -> None:
+    """As many as the limit is when it is asked for: more than three, fewer, or none."""
+    keeper = Keeper()
+    keeper.transfers.most = lambda: most
+    record = keeper.begun()
+    for number in range(most):
+        assert keeper.transfers.dial(record, number) is not None
+    assert keeper.transfers.dial(record, 9) is None
+
+
 def test_a_person_who_took_it_ends_the_call_with_success() -> None:
     """Whoever asked for the transfer is the reason; it is saved once and forgotten."""
     for told, reason in (("agent_transferred", Reason.AGENT_TRANSFERRED), ("transferred", Reason.TRANSFERRED)):
