@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, delete, func, or_, select, update
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import StoreUnavailable
@@ -24,6 +24,17 @@ Announce: TypeAlias = Callable[[Transaction, Sequence[CallRecord]], Awaitable[No
 MAX_ELSEWHERE: Final = 1000  # calls of other instances that are looked at
 BATCH: Final = 200  # records that one transaction reads or removes
 REMEMBER_ERASED: Final = timedelta(days=30)  # longer than any instance keeps a snapshot unwritten
+
+# Asked with every batch of a writer: made once, for a statement's parts hold each other in cycles.
+THESE: Final[BindParameter[Any]] = bindparam("these", expanding=True)
+STORED: Final = (
+    select(CALLS.c.call_id, CALLS.c.rank, CALLS.c.resumes, CALLS.c.steps, CALLS.c.written_by)
+    .where(CALLS.c.call_id.in_(THESE))
+    .order_by(CALLS.c.call_id)  # so that two instances with the same calls at hand do not wait for each other in a ring
+    .with_for_update()
+)
+GONE: Final = select(ERASED.c.call_id).where(ERASED.c.call_id.in_(THESE))
+OWNED: Final = select(CALLS.c.carrier_call_id, CALLS.c.call_id).where(CALLS.c.carrier_call_id.in_(THESE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Calls:
         self._database = database
         # Told of every record that is written, within the transaction that writes it: what it writes stands or falls with it.
         self.announce: Announce | None = None
+        # Made once: each look at what is ``excluded`` copies the table, and the copies hold each other in cycles.
+        self._forward = _forward(database)
 
     async def _told(self, connection: Transaction, records: Sequence[CallRecord]) -> None:
         if self.announce is not None and records:
@@ -121,17 +134,7 @@ class Calls:
             rows = [each.row() for each in moved]
             if not rows:
                 return
-            insert = self._database.insert(CALLS)
-            new: dict[str, Any] = {
-                name: insert.excluded[name] for name in rows[0] if name not in {"call_id", "created_us"}
-            }
-            new["carrier_call_id"] = func.coalesce(CALLS.c.carrier_call_id, insert.excluded.carrier_call_id)
-            await connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=[CALLS.c.call_id], set_=new, where=CALLS.c.rank <= insert.excluded.rank
-                ),
-                rows,
-            )
+            await connection.execute(self._forward, rows)
             if self.announce is not None:
                 await self._told(connection, [restore(each.document) for each in moved])
 
@@ -209,6 +212,15 @@ class Calls:
         return [restore(row.document) for row in rows]
 
 
+def _forward(database: Database) -> Executable:
+    """Write rows of snapshots, where none has come further."""
+    insert = database.insert(CALLS)
+    brought = insert.excluded
+    new: dict[str, Any] = {name: brought[name] for name in Snapshot.__slots__ if name not in {"call_id", "created_us"}}
+    new["carrier_call_id"] = func.coalesce(CALLS.c.carrier_call_id, brought.carrier_call_id)
+    return insert.on_conflict_do_update(index_elements=[CALLS.c.call_id], set_=new, where=CALLS.c.rank <= brought.rank)
+
+
 def _is(any_id: str) -> ColumnElement[bool]:
     return or_(CALLS.c.call_id == any_id, CALLS.c.carrier_call_id == any_id)
 
@@ -245,11 +257,8 @@ async def _awaited(connection: Transaction, call_id: str) -> bool:
 async def _moved(connection: Transaction, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
     """What to write: the snapshot itself where its writer alone has written the call so far, else both accounts merged."""
     ids = [each.call_id for each in snapshots]
-    state = select(CALLS.c.call_id, CALLS.c.rank, CALLS.c.resumes, CALLS.c.steps, CALLS.c.written_by)
-    # In one order, so that two instances with the same calls at hand do not wait for each other in a ring.
-    locked = state.where(CALLS.c.call_id.in_(ids)).order_by(CALLS.c.call_id).with_for_update()
-    stored = {row.call_id: row for row in await connection.execute(locked)}
-    erased = set((await connection.execute(select(ERASED.c.call_id).where(ERASED.c.call_id.in_(ids)))).scalars())
+    stored = {row.call_id: row for row in await connection.execute(STORED, {"these": ids})}
+    erased = set((await connection.execute(GONE, {"these": ids})).scalars())
     owners = await _owners(connection, snapshots)
     moved = []
     for each in snapshots:
@@ -270,8 +279,7 @@ async def _moved(connection: Transaction, snapshots: Sequence[Snapshot]) -> list
 
 async def _owners(connection: Transaction, snapshots: Sequence[Snapshot]) -> dict[str, str]:
     names = [each.carrier_call_id for each in snapshots if each.carrier_call_id is not None]
-    query = select(CALLS.c.carrier_call_id, CALLS.c.call_id).where(CALLS.c.carrier_call_id.in_(names))
-    owners = {row.carrier_call_id: row.call_id for row in await connection.execute(query)}
+    owners = {row.carrier_call_id: row.call_id for row in await connection.execute(OWNED, {"these": names})}
     for each in snapshots:
         if each.carrier_call_id is not None:
             owners.setdefault(each.carrier_call_id, each.call_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -228,3 +229,20 @@ async def test_records_expire(calls: Calls, make: Make) -> None:
     batches = [[record.call_id for record in await calls.expire(limit, limit=3)] for _ in range(3)]
     assert batches == [["old_0", "old_1", "old_2"], ["old_3", "old_4"], []]
     assert [record.call_id for record in (await calls.list()).calls] == ["new", "live"]
+
+
+async def test_what_is_written_again_and_again_leaves_little_to_the_garbage_collector(calls: Calls, make: Make) -> None:
+    """Records of live calls are written every moment, and cycles are looked for seldom: a copy of the table each time, 200
+    objects, was megabytes.
+    """
+    record = make(status=Status.IN_PROGRESS)
+    await calls.save(record)
+    gc.collect()
+    gc.disable()
+    try:
+        for at_ms in range(10):
+            record.add_turn(Turn("caller", "hello", at_ms))
+            await calls.save(record)
+        assert gc.collect() < 10 * 20
+    finally:
+        gc.enable()
