@@ -18,6 +18,7 @@ from bridge.call.ports import Agent
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.errors import StoreUnavailable
+from bridge.runtime.absentees import ASK_S, Absentees
 from bridge.runtime.chores import Chore, Chores
 from bridge.runtime.reconciler import Reconciler, ReconcilerParts
 from bridge.runtime.switchboard import Switchboard
@@ -244,6 +245,7 @@ class Operations:
                 closed=self.saved,
             )
         )
+        absentees = Absentees(lambda: parts.switchboard.sessions, parts.rest)
         chores = Chores()
         chores.add(
             Chore("heartbeat", BEAT_S, self.beat),
@@ -251,6 +253,7 @@ class Operations:
             Chore("commands", POLL_S, self._poll),
             Chore("orphans", RECONCILE_S, self.obey_for_the_dead),
             Chore("reconcile", RECONCILE_S, reconciler.run_once, limit_s=120.0),
+            Chore("absentees", ASK_S, absentees.look),
             Chore("purge", PURGE_S, self._purge),
         )
         if parts.settings.retention_days:

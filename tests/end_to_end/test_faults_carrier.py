@@ -60,6 +60,21 @@ async def test_f24_a_lost_socket_is_replaced_and_the_agent_kept(tmp_path: Path) 
         assert (record.outcome, record.resumes) == (Reason.CARRIER_LOST, 3)
 
 
+async def test_f24_a_caller_who_hangs_up_while_held_is_missed_without_a_callback(tmp_path: Path) -> None:
+    """The number has no status callback, and no socket tells: the carrier is asked, and the agent is let go in seconds."""
+    async with faulty(tmp_path) as cast:
+        cast.record_s = 8.0
+        cast.carrier.lost_callbacks = {"status"}
+        call, session = await cast.talking()
+        operations = cast.house.operations
+        assert operations is not None
+        await operations.control.order(call.sid, "hold")
+        await call.pulse.until(lambda: bool(call.said), "the words of the hold")
+        await call.hang_up()
+        assert await session.gone(timeout=8.0) is not None
+        assert (await cast.record(call)).outcome is Reason.CALLER_HANGUP
+
+
 async def test_f24_what_the_lost_socket_had_queued_is_heard_on_the_next(tmp_path: Path) -> None:
     """Three seconds, broken off in the middle: nothing is lost but what was on the way."""
     async with faulty(tmp_path) as cast:
