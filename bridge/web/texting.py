@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from bridge.carriers.twilio.portions import MAX_BODY
 from bridge.carriers.twilio.webhooks.requests import InboundMessage
 from bridge.errors import AgentFailure, CarrierFailure, StoreUnavailable
 from bridge.outbound.numbers import may_text
@@ -25,7 +26,7 @@ HELP: Final = frozenset({"help", "info"})
 OPTED_OUT: Final = 21610  # Twilio: the recipient has replied STOP
 TROUBLE: Final = "Sorry, we cannot answer just now. Please try again later."
 STOP_AGAIN_S: Final = (1.0, 5.0, 30.0, *(60.0,) * 60)  # between attempts to put a STOP on the list
-MAX_BODY: Final = 1600  # characters of one message
+MAX_ANSWER: Final = 5 * MAX_BODY  # characters: an agent that does not end costs no more messages than that
 MAX_REMEMBERED: Final = 5000
 _PERSON: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # not a short code, which is a machine
 
@@ -198,9 +199,11 @@ class Texting:
     async def _reply(self, person: str, line: str, body: str) -> None:
         if not body:
             return
+        if len(body) > MAX_ANSWER:
+            log.warning("text_cut", characters=len(body))
         self.guard.replied(person, body, self._clock())
         try:
-            await self._means.send(person, line, body=body[:MAX_BODY])
+            await self._means.send(person, line, body=body[:MAX_ANSWER])
         except CarrierFailure as failure:
             log.warning("text_not_sent", code=failure.code)
             if failure.code == OPTED_OUT:

@@ -9,7 +9,7 @@ import pytest
 from bridge.carriers.twilio.webhooks import InboundMessage
 from bridge.errors import AgentFailure, CarrierFailure, Reason, StoreUnavailable
 from bridge.web import texting as subject
-from bridge.web.texting import MAX_BODY, OPTED_OUT, TROUBLE, Means, Texting
+from bridge.web.texting import MAX_ANSWER, MAX_BODY, OPTED_OUT, TROUBLE, Means, Texting
 
 PERSON, LINE, OTHER = "+15550123456", "+15550100", "+15550101"
 HELP = "Call us for help."
@@ -187,13 +187,20 @@ async def test_an_agent_that_fails_is_excused() -> None:
 
 
 async def test_an_agent_with_nothing_to_say_sends_nothing() -> None:
-    """No empty message goes out, and a long one is cut to what the carrier takes."""
+    """No empty message goes out."""
     world = World()
     world.answer = ""
     assert await world.says("Hello") == []
-    world.answer = "x" * 5000
-    assert await world.says("y" * 5000) == ["x" * MAX_BODY]
+
+
+async def test_a_long_answer_is_not_cut_and_an_endless_one_is() -> None:
+    """The carrier's messages may be several, but not any number; what comes in is never longer than one."""
+    world = World()
+    world.answer = "word " * 900 + "end"
+    assert await world.says("y" * 5000) == [world.answer]
     assert len(world.asked[-1][2]) == MAX_BODY
+    world.answer = "x" * (MAX_ANSWER + 1)
+    assert await world.says("Go on") == ["x" * MAX_ANSWER]
 
 
 async def test_a_carrier_that_knows_of_an_opt_out_is_believed() -> None:

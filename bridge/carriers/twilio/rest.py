@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from bridge.call.ports import Secret
 from bridge.call.record import Direction, Status
+from bridge.carriers.twilio.portions import portions
 from bridge.carriers.twilio.transport import Transport
 from bridge.carriers.twilio.webhooks.outcome import status_of
 from bridge.errors import CarrierFailure
@@ -175,13 +176,13 @@ class TwilioRest:
         return [fact for fact in facts if fact.created_at is None or fact.created_at >= since]
 
     async def send_message(self, to: str, from_: str, *, body: str, status_callback: str | None = None) -> str:
-        """Send a text of at most 1600 characters. Returns its MessageSid."""
+        """Send a text, in several messages where it is too long for one. Returns the MessageSid of the last."""
         client = await self._library()
+        options, sent = _given(status_callback=status_callback), ""
         with _understood():
-            message = await client.messages.create_async(
-                to=to, from_=from_, body=body[:1600], **_given(status_callback=status_callback)
-            )
-            return _sid(message.sid)
+            for each in portions(body):  # one after the other: they go out in the order in which they are queued
+                sent = _sid((await client.messages.create_async(to=to, from_=from_, body=each, **options)).sid)
+        return sent
 
     async def start_recording(self, call_id: str, *, status_callback: str) -> str:
         """Record a live call at the carrier, both sides apart. Returns the RecordingSid."""

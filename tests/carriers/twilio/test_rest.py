@@ -280,12 +280,23 @@ async def test_a_queued_call_is_found_though_it_has_not_started(twilio: Twilio, 
 
 
 async def test_a_message_is_sent(twilio: Twilio, rest: TwilioRest) -> None:
-    """A text goes out, cut to what Twilio takes."""
+    """A text goes out; what is longer than Twilio takes goes out in several messages, in order."""
     twilio.answer = (201, {"sid": "SM" + "a" * 32})
-    assert await rest.send_message("+15550123", "+15550100", body="x" * 2000) == "SM" + "a" * 32
+    words = "word " * 400
+    assert await rest.send_message("+15550123", "+15550100", body=f"{words}end") == "SM" + "a" * 32
+    address = [("To", "+15550123"), ("From", "+15550100")]
     assert twilio.asked == [
-        ("POST", "/Messages.json", [("To", "+15550123"), ("From", "+15550100"), ("Body", "x" * 1600)]),
+        ("POST", "/Messages.json", [*address, ("Body", ("word " * 320).strip())]),
+        ("POST", "/Messages.json", [*address, ("Body", "word " * 80 + "end")]),
     ]
+
+
+async def test_a_message_that_is_refused_is_not_followed_by_its_rest(twilio: Twilio, rest: TwilioRest) -> None:
+    """A person who wants no text gets no second half either."""
+    twilio.answer = (400, {"code": 21610, "message": "no", "status": 400})
+    with pytest.raises(CarrierFailure):
+        await rest.send_message("+15550123", "+15550100", body="word " * 400)
+    assert len(twilio.asked) == 1
 
 
 async def test_a_recording_from_start_to_end(twilio: Twilio, rest: TwilioRest) -> None:
