@@ -30,6 +30,7 @@ MAX_PHONE_MESSAGE: Final = 64 * 1024  # bytes; a media message has some 400
 MAX_AGENT_MESSAGE: Final = 1024 * 1024  # bytes; 5 s of PCM16 at 48 kHz are 640 kB in base64
 MAX_FRAGMENTS: Final = 1024  # of one message: a million tiny ones must not cost a million objects
 MAX_UNSENT: Final = 1024 * 1024  # bytes that the peer has not taken; beyond, sound is dropped
+READ_BUFFER: Final = 4096  # bytes at first; doubled whenever a read fills it, as long as the socket lives
 CLOSE_S: Final = 1.0  # the peer may take so long to answer our close frame
 UPGRADE_S: Final = 5.0
 PING_S: Final = 5.0  # without any message from the agent it is pinged
@@ -91,6 +92,9 @@ class Socket(picows.WSListener):
         """The handshake is done."""
         self._transport = self.wire_log.transport = transport
         self.connected = True
+        for head in (transport.request, transport.response):
+            if head is not None:  # the library keeps both as long as the socket, and nobody asks for them again
+                head.headers.clear()
         if self._abandoned:
             self.abort()
 
@@ -281,7 +285,7 @@ async def connect(
                 max_frame_size=MAX_AGENT_MESSAGE,
                 extra_headers=dict(headers) if headers else None,
                 max_redirects=0,
-                read_buffer_init_size=4096,
+                read_buffer_init_size=READ_BUFFER,
                 socket_factory=reach,
             )
     except asyncio.CancelledError:
@@ -346,8 +350,8 @@ def serve_upgrade(
 ) -> None:
     """Take over a connection whose upgrade request ``head`` has arrived.
 
-    ``admit(request)`` sees path and headers and returns the Socket to use, or an HTTP status with which the upgrade is
-    refused before 101.
+    ``admit(request)`` sees path and headers, which are not kept, and returns the Socket to use, or an HTTP status with which the
+    upgrade is refused before 101.
     """
 
     wire_log = WireLog()
@@ -376,7 +380,7 @@ def serve_upgrade(
         False,  # pings are answered here
         max_message,
         None,
-        4096,
+        READ_BUFFER,
     )
     protocol.connection_made(transport)
     while head:
@@ -385,4 +389,7 @@ def serve_upgrade(
         room[: len(part)] = part
         protocol.buffer_updated(len(part))
         head = head[len(part) :]
+    # uvloop keeps a method of the protocol before, unless the new one takes its data the same way: not the HTTP connection
+    # with its queue and headers, as long as the call.
+    transport.set_protocol(asyncio.Protocol())
     transport.set_protocol(protocol)

@@ -6,14 +6,16 @@ import gc
 import ssl
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+import uvloop
 import websockets
 from websockets.asyncio.server import ServerConnection
 
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
-from bridge.runtime.sockets import Socket, connect, refusal
+from bridge.runtime.sockets import Socket, connect, refusal, serve_upgrade
 
 
 class Ear:
@@ -310,3 +312,65 @@ async def test_a_socket_that_is_closed_is_gone_without_the_garbage_collector() -
                     await asyncio.sleep(0)
         finally:
             gc.enable()
+
+
+class Front(asyncio.Protocol):
+    """Whoever hears a connection until its upgrade is there."""
+
+    def __init__(self, admit: Callable[[Any], Socket]) -> None:
+        self._admit = admit
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody connects."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """The request, whole."""
+        serve_upgrade(self._transport, data, self._admit)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def upgraded() -> AsyncIterator[tuple[weakref.ref[Front], Any]]:
+    """A socket that was upgraded and lives: who heard its connection before, and its request."""
+    fronts: list[weakref.ref[Front]] = []
+    requests: list[Any] = []
+
+    def admit(request: Any) -> Socket:
+        requests.append(request)
+        return Socket(max_message=100)
+
+    def front() -> Front:
+        made = Front(admit)
+        fronts.append(weakref.ref(made))
+        return made
+
+    server = await asyncio.get_running_loop().create_server(front, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        async with websockets.connect(f"ws://127.0.0.1:{port}/", compression=None) as client:
+            async with asyncio.timeout(5):
+                await (await client.ping())
+            yield fronts[0], requests[0]
+    finally:
+        server.close()
+
+
+def test_the_protocol_before_the_upgrade_is_not_kept_as_long_as_the_socket() -> None:
+    """The HTTP connection with its queue, events and headers: 3 kB of every call. The loop is the one that serves."""
+
+    async def look() -> None:
+        async with upgraded() as (before, _):
+            assert before() is None
+
+    gc.disable()
+    try:
+        uvloop.run(look())
+    finally:
+        gc.enable()
+
+
+async def test_what_was_said_for_the_upgrade_is_not_kept() -> None:
+    """Its headers hold a signature, and the library would keep them as long as the call."""
+    async with upgraded() as (_, request):
+        assert request.path == b"/"
+        assert not request.headers
