@@ -48,11 +48,12 @@ from bridge.store.grants import Grants
 from bridge.store.instances import Instances
 from bridge.store.writer import Writer
 from bridge.web.answers import MEDIA_PATH, Answers
+from bridge.web.desk import Desk
 from bridge.web.grants import GrantOffice
 from bridge.web.health import health_routes
 from bridge.web.media import MediaDoor, MediaRules
 from bridge.web.problems import bridge_problem, http_problem
-from bridge.web.reception import Desk, Reception
+from bridge.web.reception import Reception
 from bridge.web.server import FrontServer, front_protocol, outer_path
 from bridge.web.streams import StreamChange
 from bridge.web.twilio import TwilioRoutes
@@ -227,6 +228,7 @@ class House:
             desk = self._desk()
             self.reception = Reception(desk)
             self.operations = self._operations(desk)
+            self.reception.closed = self.operations.saved
             self.business.join(self.operations)
             self.reloading.join(self.operations, self.switchboard.spawn)
             tasks.append(group.create_task(self.operations.run(), name="housekeeping"))

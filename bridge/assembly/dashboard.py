@@ -27,7 +27,7 @@ from bridge.web.dashboard.health import HealthPages, HealthParts
 from bridge.web.dashboard.live import LiveBus
 from bridge.web.dashboard.records import Records
 from bridge.web.dashboard.sessions import LOOPBACK, Sessions
-from bridge.web.reception import Desk
+from bridge.web.desk import Desk
 from bridge.web.softphone import SOFTPHONE_MEDIA, Exchange, Softphone
 
 LOGOUTS_S: Final = 2.0  # a session that was ended elsewhere is over here

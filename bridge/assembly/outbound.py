@@ -25,10 +25,10 @@ from bridge.store.suppression import Suppressions
 from bridge.web.access import Denied
 from bridge.web.api_campaigns import CampaignsApi
 from bridge.web.api_outbound import OutboundApi
+from bridge.web.desk import Desk
 from bridge.web.machines import MACHINE, Machines
 from bridge.web.presence import Presence
 from bridge.web.problems import problem
-from bridge.web.reception import Desk
 from bridge.web.twilio import Hook
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,18 +18,13 @@ from bridge.call.record import CallRecord, Direction, Status
 from bridge.call.routing import TurnedAway
 from bridge.carriers.twilio.webhooks import AfterRequest, StatusUpdate, VoiceRequest, twiml
 from bridge.errors import Reason, StoreUnavailable
-from bridge.runtime.factory import SessionFactory
 from bridge.runtime.session import CallSession
-from bridge.runtime.switchboard import Switchboard
-from bridge.web.answers import Answers
-from bridge.web.call_store import CallStore
-from bridge.web.grants import GrantOffice
+from bridge.web.desk import Desk
 from bridge.web.once import LIFE_S, Memory, Once
 from bridge.web.patience import Patience
 from bridge.web.presence import Presence
-from bridge.web.routing import Router
-from bridge.web.standing import move
-from bridge.web.transfers import MAX_TRANSFERS, Place, Transfers, summary
+from bridge.web.standing import Word
+from bridge.web.transfers import Transfers, summary
 
 STORE_S: Final = 0.7  # a caller is waiting: without the store the call goes on from memory
 MAX_RESUMES: Final = 3  # after a loss
@@ -42,30 +37,6 @@ PATIENCE_S: Final = 15.0  # a new stream was promised: the agent is kept this lo
 log = structlog.get_logger("bridge.reception")
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the reception works with."""
-
-    account_sid: str
-    instance: str
-    lines: Mapping[str, Line]
-    answers: Answers
-    switchboard: Switchboard
-    factory: SessionFactory
-    calls: CallStore
-    grants: GrantOffice
-    saved: Callable[[CallRecord], None]
-    transfers: Mapping[str, Place]
-    takeover: Callable[[str, str], Awaitable[None]]  # (call_id, instance): tell it that we have the call now
-    first_line: Callable[[], str] = str  # what is said first to whom we call, where the store cannot tell
-    most_transfers: Callable[[], int] = lambda: MAX_TRANSFERS  # of one call
-    router: Router = field(default_factory=lambda: Router({}, agents={}))
-
-    def line(self, number: str) -> Line | None:
-        """How a number of ours is answered."""
-        return self.lines.get(number) or self.lines.get("*")
-
-
 class Reception:
     """One for each process. Every answer is given once and repeated to whoever asks the same again."""
 
@@ -76,6 +47,7 @@ class Reception:
         self._hung_up: Memory[bool] = Memory(life_s=2 * LIFE_S)  # longer than a call that is over: see ``unasked``
         self._patience = Patience()
         self._presence = Presence(desk.switchboard, desk.calls, desk.instance)
+        self.closed: Callable[[CallRecord], None] = lambda record: None  # a call that nobody had, by the carrier's word
         self.transfers = Transfers(desk.transfers, desk.answers, desk.saved, desk.most_transfers)
 
     def ended(self, record: CallRecord) -> None:
@@ -388,8 +360,10 @@ class Reception:
             return
         if end is not None and end.status is Status.COMPLETED:  # else nobody answered, or has it
             await self._settled(update.call_sid, STATUS_SETTLING_S)
-        now = datetime.now(UTC)
-        await self._desk.calls.change(call_id or update.call_sid, lambda record: move(record, update, now))
+        word = Word(update, datetime.now(UTC))
+        record = await self._desk.calls.change(call_id or update.call_sid, word.move)
+        if record is not None and word.closed:
+            self.closed(record)
 
     async def _told_over(self, request: AfterRequest) -> None:
         """The end of a call that nobody here has: where no status callback is asked for, it is told with this question only."""

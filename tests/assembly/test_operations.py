@@ -16,6 +16,7 @@ from bridge.store.campaigns import Campaign, Target
 from bridge.store.commands import Command
 from tests.support.deployment import Deployment, deployed, settled
 from tests.support.house import running
+from tests.support.media import form
 
 TRANSFERS = '[transfers]\nreception = "+15550777"\n'
 
@@ -170,3 +171,28 @@ async def test_old_records_go_with_all_that_belongs_to_them(all_: Deployment) ->
     assert await all_.house.calls.get("call_0") is None
     assert await all_.house.calls.get("call_1") is not None
     assert [each.campaign_id for each in await operations(all_.house).campaigns.all()] == ["camp_1"]
+
+
+async def test_a_call_that_the_carrier_alone_has_ended_is_counted(all_: Deployment) -> None:
+    """Its process is gone, and a status callback closes its record: it is in the metrics like any other, once."""
+    now = datetime.now(UTC)
+    lost = CallRecord(
+        call_id="call_lost",
+        carrier_call_id="CA" + "7" * 32,
+        direction=Direction.INBOUND,
+        from_number="+15550123456",
+        to_number="+15550100",
+        line="+15550100",
+        agent="support",
+        created_at=now,
+        started_at=now,
+        status=Status.IN_PROGRESS,
+    )
+    await all_.house.calls.save(lost)
+    for _ in range(2):
+        told = form(lost.carrier_call_id or "", CallStatus="completed")
+        assert (await all_.carrier.post("status", "/twilio/status", told)).status == 204
+    text = (await all_.ask("GET", "/metrics")).text
+    (line,) = [each for each in text.splitlines() if each.startswith("callbridge_calls_total{")]
+    assert 'reason="process_lost"' in line
+    assert line.endswith(" 1.0")

@@ -19,8 +19,9 @@ from bridge.runtime.session import CallSession, Surroundings
 from bridge.runtime.switchboard import Limits, Switchboard
 from bridge.store.grants import NewGrant
 from bridge.web.answers import Answers
+from bridge.web.desk import Desk
 from bridge.web.grants import GrantOffice
-from bridge.web.reception import Desk, Reception
+from bridge.web.reception import Reception
 from tests.call.stage import Straight
 
 ACCOUNT = "AC" + "0" * 32

@@ -568,6 +568,16 @@ async def test_a_call_that_had_begun_and_that_nobody_holds_was_lost_by_its_proce
     assert fresh.outcome is Reason.CALLER_HANGUP
 
 
+async def test_whoever_counts_calls_is_told_of_one_that_the_carrier_alone_has_ended(office: Office) -> None:
+    """Once, however often its end is told, and not of what does not end it."""
+    told: list[str] = []
+    office.reception.closed = lambda record: told.append(str(record.outcome))
+    office.store.keep(kept(status=Status.IN_PROGRESS, instance="one", started_at=datetime.now(UTC)))
+    for word in ("in-progress", "completed", "completed"):
+        await office.reception.status(status(word))
+    assert told == ["process_lost"]
+
+
 async def test_an_ended_call_of_ours_is_not_written_again_by_its_status(office: Office) -> None:
     """The store is not asked for what was settled here."""
     record = kept()

@@ -7,7 +7,7 @@ import pytest
 from bridge.call.record import Direction, Status
 from bridge.carriers.twilio.webhooks import StatusUpdate
 from bridge.errors import Reason
-from bridge.web.standing import move
+from bridge.web.standing import Word, move
 from tests.web.desk import CALL, kept
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -57,3 +57,17 @@ def test_the_first_word_on_a_call_that_we_placed_names_it() -> None:
     record = kept(carrier_call_id=None)
     move(record, update("ringing"), NOW)
     assert record.carrier_call_id == CALL
+
+
+def test_a_word_knows_whether_it_was_the_end() -> None:
+    """The first one that ends the call; neither one that tells of no end, nor a second end, nor the end of another call."""
+    record = kept()
+    words = [Word(update(each), NOW) for each in ("in-progress", "completed", "completed")]
+    words.insert(0, Word(update("completed", "CA" + "9" * 32), NOW))
+    for each in words:
+        each.move(record)
+    assert [each.closed for each in words] == [False, False, True, False]
+    handed_over = kept(status=Status.IN_PROGRESS, detail={"then": "transfer"})
+    last = Word(update("completed"), NOW)
+    last.move(handed_over)
+    assert last.closed
