@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, ColumnElement, Executable, bindparam, dele
 
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import StoreUnavailable
+from bridge.store import idempotency
 from bridge.store.database import Database
 from bridge.store.document import Snapshot, merge, restore, snapshot
 from bridge.store.grants import NewGrant
@@ -195,6 +196,7 @@ class Calls:
             tombstone = self._database.insert(ERASED).values(call_id=row.call_id, erased_us=now)
             await connection.execute(tombstone.on_conflict_do_nothing())
             await _remove(connection, [row.call_id])
+            await idempotency.forget(connection, row.call_id)  # what is old enough to expire has outlived its keys
             return restore(row.document)
 
     async def expire(self, before: datetime, *, limit: int = BATCH) -> Records:

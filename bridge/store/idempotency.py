@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, select, update
 
 from bridge.store.database import Database
 from bridge.store.tables import IDEMPOTENCY, micros
+from bridge.store.transaction import Transaction
 
 LIFE: Final = timedelta(hours=24)
+NAMELESS: Final = ("call_id", "status")  # of a call's own account: what an answer keeps when the call is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,24 @@ class Idempotency:
         async with self._database.write() as connection:
             old = delete(IDEMPOTENCY).where(IDEMPOTENCY.c.expires_us <= micros(now))
             return (await connection.execute(old)).rowcount
+
+
+async def forget(connection: Transaction, call_id: str) -> None:
+    """A call is removed: the answers that tell of it name nobody any more. Their keys live on, so that nothing is done twice."""
+    told = IDEMPOTENCY.c.response.contains(f'"{call_id}"', autoescape=True)
+    rows = await connection.execute(select(IDEMPOTENCY.c.scope, IDEMPOTENCY.c.key, IDEMPOTENCY.c.response).where(told))
+    for row in rows.all():
+        account = _account(row.response)
+        if account.get("call_id") != call_id:
+            continue
+        kept = json.dumps({name: account[name] for name in NAMELESS if name in account}, separators=(",", ":"))
+        mine = (IDEMPOTENCY.c.scope == row.scope, IDEMPOTENCY.c.key == row.key)
+        await connection.execute(update(IDEMPOTENCY).where(*mine).values(response=kept))
+
+
+def _account(response: str) -> dict[str, Any]:
+    try:
+        found = json.loads(response)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from bridge.call.record import CallRecord, Direction, Status, Turn
 from bridge.errors import Reason
 from bridge.store.calls import Calls
+from bridge.store.database import Database
 from bridge.store.document import snapshot
+from bridge.store.idempotency import Idempotency, Same
 from tests.store.conftest import Make
 
 SID = "CA" + "0" * 32
@@ -210,6 +213,18 @@ async def test_a_deleted_call_does_not_come_back(calls: Calls, make: Make) -> No
     await calls.save(record)
     assert await calls.get("call_1") is None
     assert await calls.delete("call_1") is None
+
+
+async def test_what_its_request_was_answered_goes_with_a_call(calls: Calls, make: Make, database: Database) -> None:
+    """The answer that is kept for an ``Idempotency-Key`` does not name the person for the rest of the day."""
+    record = make(status=Status.COMPLETED)
+    await calls.save(record)
+    keys = Idempotency(database)
+    await keys.claim("op", "k", body_hash="h", now=T0)
+    await keys.complete("op", "k", http_status=202, response=json.dumps(record.public()))
+    await calls.delete("call_1")
+    again = await keys.claim("op", "k", body_hash="h", now=T0)
+    assert again == Same(202, '{"call_id":"call_1","status":"completed"}')
 
 
 async def test_a_live_call_is_not_deleted(calls: Calls, make: Make) -> None:
