@@ -18,7 +18,7 @@ from bridge.store.calls import Calls
 from bridge.store.commands import Command, Commands
 from bridge.store.writer import Writer
 from bridge.web.presence import Presence
-from bridge.web.streams import StreamChange
+from bridge.web.streams import StreamChange, left_held
 
 HANGUP: Final = "hangup"
 TRANSFER: Final = "transfer"
@@ -178,9 +178,12 @@ class CallControl:
 
     async def _without_session(self, record: CallRecord, verb: str) -> None:
         """No process holds it: it rings, waits in a queue, or its process is gone."""
+        known = record.carrier_call_id
+        if verb == RESUME and known is not None and left_held(record):
+            await self._ways.streams.take_up(record)
+            return
         if verb != HANGUP:
             raise NotNow("The call is not connected at this moment.")
-        known = record.carrier_call_id
         if known is None or record.carrier != "twilio":
             await self._ways.records.change(record.call_id, _cancel)
         elif record.direction is Direction.INBOUND or not await self._ways.carrier.cancel(known):

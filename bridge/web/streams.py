@@ -23,15 +23,22 @@ SILENCE_S: Final = 28  # between the words, so that nobody takes the line for de
 WORDS_S: Final = 2.0  # about what they take to say
 HOLD_ROUNDS: Final = 4
 HOLD_S: Final = HOLD_ROUNDS * (SILENCE_S + WORDS_S)  # then a call that was forgotten comes back by itself
+STREAMS: Final = ("stream_started", "stream_replaced")
 HELD_UNTIL: Final = "held_until"  # a fact of the session, on its own clock
 
 
 class Redirect(Protocol):
     """The carrier gives a live call other TwiML (``TwilioRest.redirect``)."""
 
-    async def __call__(self, call_id: str, *, twiml: str) -> None:
-        """Raises CarrierFailure."""
+    async def __call__(self, call_id: str, *, twiml: str | None = None, url: str | None = None) -> None:
+        """As text, or from an address. Raises CarrierFailure."""
         ...
+
+
+def left_held(record: CallRecord) -> bool:
+    """By its record alone, the caller waits: nothing is known of a stream since the last hold."""
+    told = (event["type"] for event in reversed(record.events))
+    return next((each for each in told if each in {"held", *STREAMS}), "") == "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,13 @@ class StreamChange:
                 session.facts[HELD_UNTIL] = until
                 session.handle(e.StreamPromised(PATIENCE_S + left, ours=True))
             raise
+
+    async def take_up(self, record: CallRecord) -> None:
+        """End the hold of a call that no process has: the carrier asks now what follows, and whoever is asked takes the call.
+        Raises CarrierFailure.
+        """
+        counter = int(record.detail.get("counter", 1))
+        await self.redirect(record.carrier_call_id or "", url=self.answers.after_url(counter))
 
     def held(self, session: CallSession) -> bool:
         """The caller waits, and has not come back by itself."""

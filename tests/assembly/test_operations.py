@@ -10,6 +10,7 @@ from sqlalchemy import text as sql
 
 from bridge.app import House
 from bridge.assembly.operations import Operations
+from bridge.call import events as e
 from bridge.call.record import CallRecord, Direction, Status
 from bridge.errors import Reason
 from bridge.store.campaigns import Campaign, Target
@@ -92,6 +93,30 @@ async def test_what_a_dead_instance_was_asked_is_done_by_another(all_: Deploymen
             await connection.execute(sql("UPDATE instances SET seen_us = seen_us - 16000000 WHERE id = 'vm-dead'"))
         await operations(other).obey_for_the_dead()
         await call.ended()
+
+
+async def test_a_held_call_whose_process_died_is_resumed_all_the_same(all_: Deployment, tmp_path: Path) -> None:
+    """The operator asks before anybody knows of the death: as soon as it is known, another instance has the caller and an agent."""
+    call, _ = await all_.talking()
+    async with second(all_, tmp_path) as other:
+        assert (await all_.ask("POST", f"/api/v1/calls/{call.sid}/hold")).status == 202
+        await call.pulse.until(lambda: bool(call.said), "the words of the hold")
+        live = all_.house.switchboard.find(call.sid)
+        assert live is not None
+        await all_.house.writer.flush(5.0)
+        await all_.house.calls.change(live.record.call_id, lambda record: setattr(record, "instance", "vm-dead"))
+        live.handle(e.Superseded())  # it is gone, without a word to the store
+        await operations(other).instances.beat("vm-dead", active_calls=1)
+        reply = await all_.ask("POST", f"/api/v1/calls/{call.sid}/resume", house=other)
+        assert reply.status == 202
+        async with other.database.write() as connection:
+            await connection.execute(sql("UPDATE instances SET seen_us = seen_us - 16000000 WHERE id = 'vm-dead'"))
+        await operations(other).obey_for_the_dead()
+        await call.streaming(count=2)
+        again = await all_.xuna.session()
+        assert "Hello!" in again.variables["previous_transcript"]
+        await again.close(1000)
+        assert await call.ended() == "completed"
 
 
 async def test_what_was_asked_of_a_call_is_done_by_who_took_it_over(all_: Deployment, tmp_path: Path) -> None:

@@ -70,6 +70,10 @@ class World:
         self.changes.append("resume")
         self.replaced = False
 
+    async def take_up(self, record: CallRecord) -> None:
+        """Of the streams."""
+        self.changes.append(f"take up {record.call_id}")
+
     def held(self, session: Any) -> bool:
         """Of the streams."""
         return self.replaced
@@ -226,6 +230,26 @@ async def test_a_call_whose_process_is_gone_can_only_be_hung_up(world: World) ->
     await world.control.order(CALL, HANGUP)
     assert world.put_ == []
     assert (world.ended, world.cancelled) == ([CALL], [])
+
+
+async def test_a_held_call_whose_process_is_gone_can_be_resumed(world: World) -> None:
+    """Whoever is asked what follows takes it; so it is where the order had been left for the process that is gone. One that is
+    not held is not connected.
+    """
+    record = kept(status=Status.IN_PROGRESS, instance="three")
+    record.add_event("stream_started", 10)
+    world.office.store.keep(record)
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, RESUME)
+    record.add_event("held", 2000)
+    record.add_event("agent_lost", 3000)
+    await world.control.order(CALL, RESUME)
+    await world.control.obey(Command(CALL, RESUME, {}))
+    assert world.changes == ["take up call_kept"] * 2
+    record.add_event("stream_replaced", 4000)
+    with pytest.raises(NotNow):
+        await world.control.order(CALL, RESUME)
+    assert world.ended == []
 
 
 async def test_a_call_that_rings_is_given_up_and_one_that_was_answered_meanwhile_is_ended(world: World) -> None:

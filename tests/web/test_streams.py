@@ -12,8 +12,8 @@ from bridge.errors import CarrierFailure
 from bridge.runtime.session import CallSession
 from bridge.web.answers import Answers
 from bridge.web.grants import GrantOffice
-from bridge.web.streams import HOLD_S, StreamChange
-from tests.web.desk import ACCOUNT, CALL, Office, Phone, after, grant, opened
+from bridge.web.streams import HOLD_S, StreamChange, left_held
+from tests.web.desk import ACCOUNT, CALL, Office, Phone, after, grant, kept, opened
 
 
 class Carrier:
@@ -26,9 +26,10 @@ class Carrier:
         self.events: list[str] = []
         self.meanwhile: Callable[[str], None] = lambda twiml: None  # what happens while the request is under way
 
-    async def __call__(self, call_id: str, *, twiml: str) -> None:
+    async def __call__(self, call_id: str, *, twiml: str | None = None, url: str | None = None) -> None:
         """Other TwiML for a live call."""
         assert self.session is not None
+        twiml = twiml or f"from {url}"
         self.meanwhile(twiml)
         self.events = [event["type"] for event in self.session.record.events]
         if self.fails:
@@ -239,3 +240,24 @@ async def test_a_hold_that_came_back_while_it_could_not_be_resumed_goes_on() -> 
             await change.resume(session)
         assert session.machine.call.phone is Leg.OPEN
         assert not change.held(session)
+
+
+async def test_a_held_call_that_no_process_has_is_asked_about_again() -> None:
+    """The carrier asks what follows the hold's own stream, which never came: who is asked takes the call."""
+    async with Office() as office:
+        session, _, change, carrier = await begun(office)
+        await change.hold(session)
+        await change.take_up(session.record)
+        counter = session.record.detail["counter"]
+        assert carrier.told[-1][0] == CALL
+        assert carrier.told[-1][1].startswith(f"from https://bridge.example.com/twilio/after?n={counter}#")
+
+
+def test_a_record_tells_whether_its_caller_waits() -> None:
+    """Until a stream is there again, whatever else has happened."""
+    record = kept()
+    found = []
+    for kind in ("stream_started", "held", "dtmf", "stream_replaced", "held", "agent_lost"):
+        record.add_event(kind, 1)
+        found.append(left_held(record))
+    assert found == [False, True, True, False, True, True]
