@@ -73,12 +73,13 @@ def agent_ready(call: Call, event: e.AgentReady, now: float) -> list[e.Order]:
     call.note("agent_ready", now, agent=call.candidates.name, uplink=call.chain[0], downlink=call.chain[1])
     orders: list[e.Order] = [e.StopTimer("agent"), e.StopTimer("hold"), e.StartTimer("stall", STALL_CHECK_S)]
     if call.chunk:  # older than what was kept since
-        call.held.appendleft(bytes(call.chunk))
+        call.held.insert(0, bytes(call.chunk))
         call.chunk.clear()
-    while call.held:
-        sound = call.uplink.process(call.held.popleft())
+    for kept in call.held:
+        sound = call.uplink.process(kept)
         if sound:
             orders.append(e.SendAudio(sound))
+    call.held.clear()
     call.held_bytes = 0
     return [*orders, e.Save()]
 

@@ -14,7 +14,6 @@ Time comes in as ``now`` (seconds of the call's own monotonic clock, 0 at the of
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -90,7 +89,7 @@ class CallMachine:
 
     def __init__(self, plan: CallPlan, record: CallRecord, policy: InterruptionPolicy) -> None:
         self.call = Call(plan, record, policy)
-        self.journal: deque[tuple[float, str, tuple[str, ...]]] = deque(maxlen=JOURNAL)
+        self.journal: list[tuple[float, str, tuple[str, ...]]] = []
 
     @property
     def record(self) -> CallRecord:
@@ -159,3 +158,5 @@ class CallMachine:
         if what in ROUTINE and all(type(order) in QUIET for order in orders):
             return
         self.journal.append((round(now, 3), what, tuple(type(order).__name__ for order in orders)))
+        if len(self.journal) > JOURNAL:
+            del self.journal[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 MAX_NUMBERS: Final = 8000  # 150 s of sound in chunks of 20 ms, each with a number of its own: more than can be queued
@@ -14,7 +13,7 @@ class UnheardNumbers:
     __slots__ = ("_ends",)
 
     def __init__(self) -> None:
-        self._ends: deque[tuple[int, int]] = deque(maxlen=MAX_NUMBERS)  # (position of its end, number)
+        self._ends: list[tuple[int, int]] = []  # (position of its end, number)
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -26,16 +25,24 @@ class UnheardNumbers:
             ends[-1] = (end, number)
         else:
             ends.append((end, number))
-        while ends and ends[0][0] <= heard:
-            ends.popleft()
+            if len(ends) > MAX_NUMBERS:
+                del ends[0]
+        if ends[0][0] <= heard:
+            self._drop(heard)
 
     def all_newer(self, number: int, *, heard: int) -> bool:
         """There is something to hear beyond ``heard``, and all of it has a higher number."""
-        ends = self._ends
-        while ends and ends[0][0] <= heard:
-            ends.popleft()
-        return bool(ends) and all(each > number for _, each in ends)
+        self._drop(heard)
+        return bool(self._ends) and all(each > number for _, each in self._ends)
 
     def clear(self) -> None:
         """The queue was cleared."""
         self._ends.clear()
+
+    def _drop(self, heard: int) -> None:
+        gone = 0
+        for end, _ in self._ends:
+            if end > heard:
+                break
+            gone += 1
+        del self._ends[:gone]

@@ -15,7 +15,6 @@ broke off.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +28,7 @@ MARK_SPACING: Final = RATE // 2  # no more than this goes without a mark (and on
 MAX_PIECE: Final = 5 * RATE  # of one message: a mark stands behind each
 SIGHT: Final = RATE // 20  # how much sound is looked at to say how loud it is
 OVERLAP_S: Final = 0.2  # of a stream that played on: rather twice than not at all
+MAX_SPANS: Final = 64  # of the newest turns
 GRACE_S: Final = 2.0  # a mark may come this much later than its sound must have been played
 
 
@@ -61,14 +61,14 @@ class Playback:
         self._confirmed_at = 0.0
         self._sent_at = -1e9  # when something was last sent
         self._ends_at = 0.0  # when what was sent has been played, if all goes well
-        self._flight: deque[bytes] = deque()  # not yet confirmed, from _flight_from on
+        self._flight: list[bytes] = []  # not yet confirmed, from _flight_from on
         self._flight_from = 0
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []
         self._marks: dict[str, tuple[int, float]] = {}  # name -> (position, due)
         self._mark_number = 0
         self._marked = 0  # position of the newest mark
         self._cleared = 0  # what was offered when the queue was last cleared: nothing since, nothing to clear
-        self._spans: deque[Span] = deque(maxlen=64)
+        self._spans: list[Span] = []
         self._left: tuple[float, int] | None = None  # when the stream was left, and how much it still had to play
 
     # -------------------------------------------------------- sound in
@@ -107,6 +107,7 @@ class Playback:
             span.end = self.offered
         else:
             self._spans.append(Span(turn, start, self.offered))
+            del self._spans[:-MAX_SPANS]
         if self._open and not self._waiting and len(sound) <= min(self._room(now), MAX_PIECE):
             return self._send(sound, now)
         self._waiting.append(sound)
@@ -116,7 +117,7 @@ class Playback:
         """The stream is there: what waited goes out, and what an earlier stream took unheard goes again."""
         unheard = self._unheard(now)
         self._forget_flight(now)
-        self._waiting.extendleft(reversed(unheard))
+        self._waiting[:0] = unheard
         self._open, self._left = True, None
         self._clock_only = False
         return self.release(now)
@@ -126,7 +127,7 @@ class Playback:
         if self._open:
             unheard = self._unheard(now)
             self._left = now, sum(map(len, unheard))
-            self._waiting.extendleft(reversed(unheard))
+            self._waiting[:0] = unheard
             self._forget_flight(now)
             self._open = False
 
@@ -139,19 +140,19 @@ class Playback:
         played = min(max(int((now - left_at - OVERLAP_S) * RATE), 0), unheard)
         self._sent = self.confirmed = self._marked = self._flight_from = self._sent + played
         while played:
-            sound = self._waiting.popleft()
+            sound = self._waiting.pop(0)
             if len(sound) > played:
-                self._waiting.appendleft(sound[played:])
+                self._waiting.insert(0, sound[played:])
             played -= min(len(sound), played)
 
     def release(self, now: float) -> list[PhoneOrder]:
         """Send on what waits, as far as the carrier may have it; marked, where it is held back, so that it goes on."""
         orders: list[PhoneOrder] = []
         while self._open and self._waiting and (room := self._room(now)) > 0:
-            sound = self._waiting.popleft()
+            sound = self._waiting.pop(0)
             size = min(room, MAX_PIECE)
             if len(sound) > size:
-                self._waiting.appendleft(sound[size:])
+                self._waiting.insert(0, sound[size:])
                 sound = sound[:size]
             orders += self._send(sound, now)
         if self._waiting:
@@ -239,9 +240,13 @@ class Playback:
     def _confirm(self, position: int, now: float) -> None:
         self.confirmed = max(self.confirmed, position)
         self._confirmed_at = now
-        flight = self._flight
-        while flight and self._flight_from + len(flight[0]) <= self.confirmed:
-            self._flight_from += len(flight.popleft())
+        heard = 0
+        for sound in self._flight:
+            if self._flight_from + len(sound) > self.confirmed:
+                break
+            self._flight_from += len(sound)
+            heard += 1
+        del self._flight[:heard]
 
     # -------------------------------------------------------- what was heard
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -77,7 +76,7 @@ class Call:
         # the caller's sound
         self.chunk = bytearray()
         self.chunk_bytes = TELEPHONE.frame_bytes(plan.uplink_chunk_ms)
-        self.held: deque[bytes] = deque()
+        self.held: list[bytes] = []
         self.held_bytes = 0
         self.last_media: float | None = None
         # the phone
@@ -111,7 +110,7 @@ class Call:
         self.held.append(payload)
         self.held_bytes += len(payload)
         while self.held_bytes > MAX_HELD:
-            self.held_bytes -= len(self.held.popleft())
+            self.held_bytes -= len(self.held.pop(0))
 
     def watch(self, now: float) -> list[e.Order]:
         """The timers for what was just sent: a mark will follow it, and will not be waited for in vain."""

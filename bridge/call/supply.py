@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 WINDOW_S: Final = 10.0  # so long is looked back
@@ -19,7 +18,7 @@ class Supply:
         self._turn = 0
         self._began = 0.0  # of what has been spoken without a pause
         self._ends_at = -1e9  # when all that arrived has been played
-        self._gaps: deque[tuple[float, float]] = deque()  # (when it ended, how long it was), within the window
+        self._gaps: list[tuple[float, float]] = []  # (when it ended, how long it was), within the window
         self._missing = 0.0  # their sum
 
     def arrived(self, seconds: float, turn: int, now: float) -> bool:
@@ -34,7 +33,7 @@ class Supply:
             self._missing += gap
         self._ends_at = max(self._ends_at, now) + seconds
         while self._gaps and self._gaps[0][0] <= now - WINDOW_S:
-            self._missing -= self._gaps.popleft()[1]
+            self._missing -= self._gaps.pop(0)[1]
         return self._missing > MOST_MISSING_S and now - self._began >= WINDOW_S
 
     def begin(self, now: float) -> None:
