@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from bridge.call.plan import Line
@@ -25,6 +25,20 @@ class Words:
     draining: str = "We cannot take your call at this moment. Please try again in a few minutes."
     failed: str = "We are having technical trouble. Please call again later. Goodbye."  # nobody could be had
     language: str = CARRIERS_LANGUAGE
+
+
+class Parties(Protocol):
+    """Of a call: its record, or what the carrier asks about it."""
+
+    @property
+    def person(self) -> str:
+        """Number or address, "" where withheld."""
+        ...
+
+    @property
+    def line(self) -> str:
+        """Our own number."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +76,31 @@ class Answers:
         """Leave a message on a machine, and end the call. It fits into a request: ``outbound.wanted`` has seen to it."""
         return self.say(text) + twiml.hangup()
 
-    def fallback(self, line: Line | None, *, counter: int) -> Twiml:
+    def fallback(self, line: Line | None, call: Parties, *, counter: int) -> Twiml:
         """The line's fallback; that nobody could be had where it has none."""
         if line is None or not (line.fallback_say or line.fallback_dial):
             return self.nobody()
-        return self._fallback(line, counter)
+        return self._fallback(line, call, counter)
 
-    def refusal(self, line: Line, *, draining: bool) -> Twiml:
+    def refusal(self, line: Line, call: Parties, *, draining: bool) -> Twiml:
         """No room for this call, or no more calls: we say so, then the line's fallback."""
-        return self.say(self.words.draining if draining else self.words.busy) + self._fallback(line, 1)
+        return self.say(self.words.draining if draining else self.words.busy) + self._fallback(line, call, 1)
 
     def nobody(self) -> Twiml:
         """Nobody could be had, neither an agent nor a person: we say so, and that is the end."""
         return self.say(self.words.failed) + twiml.hangup()
 
-    def _fallback(self, line: Line, counter: int) -> Twiml:
+    def _fallback(self, line: Line, call: Parties, counter: int) -> Twiml:
         action = self.after_url(counter, dialled=True) if line.fallback_dial else None
-        return self.say(line.fallback_say) + twiml.fallback(number=line.fallback_dial, action_url=action)
+        dialled = twiml.fallback(number=line.fallback_dial, caller_id=caller_id_of(call), action_url=action)
+        return self.say(line.fallback_say) + dialled
 
     def whisper_url(self, call_id: str) -> str:
         """What the person who takes a warm transfer hears first; asked again where an instance is restarting just then."""
         return twiml.with_retries(f"{self.public_url.rstrip('/')}{WHISPER_PATH}?call={call_id}", connect_ms=1000)
+
+
+def caller_id_of(call: Parties) -> str | None:
+    """None: the carrier shows the caller's own. A browser or a SIP phone has none that it could show (13214), so the line's."""
+    address = call.person and not call.person.startswith("+")
+    return call.line if address and call.line.startswith("+") else None

@@ -160,7 +160,7 @@ class Reception:
         )
 
     async def _refuse(self, record: CallRecord, line: Line, reason: Reason) -> str:
-        text = str(self._desk.answers.refusal(line, draining=reason is Reason.DRAINING))
+        text = str(self._desk.answers.refusal(line, record, draining=reason is Reason.DRAINING))
         record.detail["then"] = "hangup"
         record.finish(reason, datetime.now(UTC), status=Status.FAILED)
         self._desk.saved(record)
@@ -177,7 +177,7 @@ class Reception:
         if not decision.say and decision.dial is None:
             return str(twiml.reject())
         instead = replace(line, fallback_say=decision.say, fallback_dial=decision.dial)
-        return str(self._desk.answers.fallback(instead, counter=1))
+        return str(self._desk.answers.fallback(instead, record, counter=1))
 
     # ------------------------------------------------------------ its stream
 
@@ -241,7 +241,7 @@ class Reception:
             log.warning("store_away", doing="after")
         if record is None:
             log.warning("after_unknown_call", carrier_call_id=request.call_sid)
-            return str(self._desk.answers.fallback(self._desk.line(request.line), counter=counter + 1))
+            return str(self._desk.answers.fallback(self._desk.line(request.line), request, counter=counter + 1))
         if transferring(record):
             if request.over or dialled:
                 if self.transfers.over(record, request):
@@ -257,7 +257,7 @@ class Reception:
             return self._out_of_resumes(record, counter)
         taken = await self._take_over(record)
         if taken is None:
-            return str(self._desk.answers.fallback(None, counter=counter + 1))
+            return str(self._desk.answers.fallback(None, record, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
 
@@ -314,13 +314,13 @@ class Reception:
         if not record.status.terminal:
             record.finish(Reason.CARRIER_LOST, datetime.now(UTC))
             self._desk.saved(record)
-        return str(self._desk.answers.fallback(self._desk.line(record.line), counter=counter + 1))
+        return str(self._desk.answers.fallback(self._desk.line(record.line), record, counter=counter + 1))
 
     def _follow(self, record: CallRecord, counter: int) -> str:
         then = record.detail.get("then", "hangup")
         self._hung_up.keep(record.carrier_call_id or "", True)
         if then == "fallback":
-            return str(self._desk.answers.fallback(self._desk.line(record.line), counter=counter + 1))
+            return str(self._desk.answers.fallback(self._desk.line(record.line), record, counter=counter + 1))
         # A message: an answering machine has the line, and its beep was heard.
         words = str(record.detail.get("voicemail_message", "")) if then == "message" else ""
         return str(self._desk.answers.voicemail(words))

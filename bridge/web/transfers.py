@@ -19,7 +19,7 @@ from bridge.call.handover import DIALLED, RETURNED, parting, reason_of
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import AfterRequest, twiml
 from bridge.errors import Reason
-from bridge.web.answers import Answers
+from bridge.web.answers import Answers, caller_id_of
 
 MAX_TRANSFERS: Final = 3  # of one call, failed ones included, where nobody says otherwise
 MAX_KEPT: Final = 1000
@@ -163,12 +163,6 @@ class Transfers:
         variables = record.detail.get("variables")
         record.detail["variables"] = {**(variables if isinstance(variables, dict) else {}), "transfer_failed": target}
         log.warning("transfer_failed", call_id=record.call_id, why=why)
-
-
-def caller_id_of(record: CallRecord) -> str | None:
-    """None: the carrier shows the caller's own. A browser or a SIP phone has none that it could show (13214), so the line's."""
-    address = record.person and not record.phone_number
-    return record.line if address and record.line.startswith("+") else None
 
 
 def summary(record: CallRecord) -> str:

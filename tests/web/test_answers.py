@@ -5,6 +5,7 @@ import pytest
 from bridge.call.plan import Line
 from bridge.web.answers import Answers, Words
 from tests.standins.twilio.twiml import parse
+from tests.web.desk import OURS, PERSON, kept
 
 ANSWERS = Answers("https://bridge.example.com")
 
@@ -38,16 +39,36 @@ def test_a_stream_carries_its_grant_and_never_leaves_the_line_open() -> None:
 
 def test_a_fallback_says_and_dials_what_the_line_has() -> None:
     """Its own words and number; that nobody could be had where it has neither."""
-    both, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",), "Hold <on> & wait", "+15550999"), counter=2)))
+    both, problems = parse(
+        str(ANSWERS.fallback(Line("+1", ("a",), "Hold <on> & wait", "+15550999"), kept(), counter=2))
+    )
     assert problems == []
     assert [verb.name for verb in both][:2] == ["Say", "Dial"]
     assert both[0].text == "Hold <on> & wait"
-    none, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",)), counter=2)))
+    none, problems = parse(str(ANSWERS.fallback(Line("+1", ("a",)), kept(), counter=2)))
     assert problems == []
     assert [verb.name for verb in none] == ["Say", "Hangup"]
     assert none[0].text == ANSWERS.words.failed
-    unknown, _ = parse(str(ANSWERS.fallback(None, counter=2)))
+    unknown, _ = parse(str(ANSWERS.fallback(None, kept(), counter=2)))
     assert unknown[0].text == ANSWERS.words.failed
+
+
+@pytest.mark.parametrize(
+    ("caller", "line", "shown"),
+    [
+        (PERSON, OURS, None),
+        ("", OURS, None),
+        ("client:ada", OURS, OURS),
+        ("sip:ada@example.com", OURS, OURS),
+        ("client:ada", "app", None),
+    ],
+)
+def test_whose_number_the_fallbacks_person_sees(caller: str, line: str, shown: str | None) -> None:
+    """The caller's own where there is one, by the carrier's own default; a browser or a SIP phone calls as the line."""
+    call = kept(from_number=caller, line=line)
+    verbs, problems = parse(str(ANSWERS.fallback(Line("*", ("a",), "", "+15550999"), call, counter=2)))
+    assert problems == []
+    assert verbs[0].get("callerId") == (shown or "")
 
 
 def test_words_of_our_own_are_said_in_their_language() -> None:
@@ -57,13 +78,13 @@ def test_words_of_our_own_are_said_in_their_language() -> None:
     )
     answers = Answers("https://bridge.example.com", words=german)
     line = Line("+1", ("a",), "Bitte warten.", "+15550999")
-    full, problems = parse(str(answers.refusal(line, draining=False)))
+    full, problems = parse(str(answers.refusal(line, kept(), draining=False)))
     assert problems == []
     assert [(verb.text, verb.get("language")) for verb in full[:2]] == [
         ("Alle Leitungen sind belegt.", "de-DE"),
         ("Bitte warten.", "de-DE"),
     ]
-    drained, _ = parse(str(answers.refusal(line, draining=True)))
+    drained, _ = parse(str(answers.refusal(line, kept(), draining=True)))
     assert drained[0].text == "Gleich wieder."
     nobody, _ = parse(str(answers.nobody()))
     assert [(verb.name, verb.text) for verb in nobody] == [("Say", "Leider nein."), ("Hangup", "")]

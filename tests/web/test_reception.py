@@ -292,6 +292,25 @@ async def test_an_ended_call_is_followed_by_what_its_end_asked_for(office: Offic
     assert office.reception.has_hung_up(CALL)
 
 
+@pytest.mark.parametrize("how", ["full", "unknown", "lost", "ended"])
+async def test_a_browsers_caller_reaches_the_fallback_as_the_line(office: Office, how: str) -> None:
+    """The carrier refuses to dial a number for an address without a caller id: the line's own is shown, whatever led there."""
+    browser = "client:ada"
+    if how == "full":
+        office.board.leaving = office.board.draining = True
+        text = await office.reception.voice(voice(caller=browser))
+    else:
+        record = kept(from_number=browser, status=Status.IN_PROGRESS, instance="one", resumes=MAX_RESUMES)
+        if how == "ended":
+            record.detail["then"] = "fallback"
+            record.finish(Reason.AGENT_LOST, datetime.now(UTC))
+        if how != "unknown":
+            office.store.keep(record)
+        text = await office.reception.after(after(caller=browser), 1, dialled=False)
+    assert HELPER in text
+    assert f'callerId="{OURS}"' in text
+
+
 async def test_a_caller_who_has_hung_up_ends_the_session(office: Office) -> None:
     """The action's own CallStatus is the end; the answer is of no use to anybody."""
     session, _ = await office.connected()
