@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bridge.call.record import Direction, Status
 from bridge.errors import Class, Reason, Side
-from bridge.web.openapi_campaigns import campaign_paths
+from bridge.web.openapi_campaigns import campaign_paths, campaign_schemas
 
 Schema = dict[str, Any]
 
@@ -104,6 +104,7 @@ def _schemas() -> Schema:
             {"type": TEXT, "title": TEXT, "status": {"type": "integer"}, "detail": TEXT, "remedy": TEXT},
             required=("type", "title", "status", "detail"),
         ),
+        **campaign_schemas(),
     }
 
 
@@ -212,6 +213,7 @@ def _paths() -> Schema:
     public = _ref("PublicAgent")
     signed_url = {"anyOf": [_ref("SignedUrl"), public]}
     accepted = {202: _ref("Accepted")}
+    reloaded = _object({"changed": _list(TEXT), "restart_needed": _list(TEXT), "detail": TEXT})
     return {
         "/api/v1/calls": {
             "get": operation("Calls, the newest first.", {200: _ref("Calls")}, errors=(422, 503), parameters=listing),
@@ -282,7 +284,7 @@ def _paths() -> Schema:
         "/api/v1/chat": {
             "post": operation(
                 "Say something to an agent that chats, and get its answer.",
-                {200: {"type": "object"}},
+                {200: _object({"conversation_id": TEXT, "reply": TEXT})},
                 errors=(400, 404, 415, 422, 502, 503),
                 body={
                     "type": "object",
@@ -296,7 +298,7 @@ def _paths() -> Schema:
             )
         },
         "/api/v1/reload": {
-            "post": operation("Read the configuration again.", {200: {"type": "object"}}, errors=changing),
+            "post": operation("Read the configuration again.", {200: reloaded}, errors=changing),
         },
         **campaign_paths(operation, IDEMPOTENCY_KEY),
         "/api/v1/openapi.json": {"get": operation("This document.", {200: {"type": "object"}})},

@@ -115,6 +115,62 @@ async def test_a_real_call_is_as_described(all_: Deployment) -> None:
         judge(await all_.ask("GET", path.replace("{name}", "support")), "GET", path, whole)
 
 
+async def test_a_real_campaign_is_as_described(tmp_path: Path) -> None:
+    """What is sent and what is answered, from the list to its results, and who is never called."""
+    whole, more = document(""), '[outbound]\nallowed_prefixes = ["+1"]\n'
+    people = {
+        "name": "May",
+        "rules": {"from": ["+15550100"], "retry_on": ["busy"], "not_after": "2099-01-01T00:00:00Z"},
+    }
+    people["people"] = [{"number": "+12125550123", "name": "Ada", "zone": "America/New_York"}, {"number": "x"}]
+    async with deployed(tmp_path, more=more) as all_:
+
+        async def ask(method: str, path: str, body: Any = None, **names: str) -> Any:
+            described = whole["paths"][f"/api/v1{path}"][method.lower()]
+            if body is not None:
+                schema = described["requestBody"]["content"]["application/json"]["schema"]
+                assert "properties" in json.dumps(resolved(schema, whole))
+                matches(body, schema, whole)
+            reply = await all_.ask(method, f"/api/v1{path.partition('?')[0].format(**names)}", body=body)
+            assert reply.status < 300, reply.text
+            judge(reply, method, f"/api/v1{path}", whole)
+            return reply
+
+        await ask("POST", "/campaigns/preview", people)
+        made = (await ask("POST", "/campaigns", people)).json["campaign_id"]
+        await ask("GET", "/campaigns")
+        await ask("PATCH", "/campaigns/{id}", {"rules": {"retry_on": None, "max_attempts": 2}}, id=made)
+        await ask("GET", "/campaigns/{id}", id=made)
+        await ask("POST", "/campaigns/{id}/{verb}", id=made, verb="start")
+        await ask("POST", "/campaigns/{id}/{verb}", id=made, verb="cancel")
+        results = await all_.ask("GET", f"/api/v1/campaigns/{made}/results?format=json")
+        judge(results, "GET", "/api/v1/campaigns/{id}/results", whole)
+        await ask("POST", "/suppressions", {"numbers": ["+12125550124"]})
+        await ask("GET", "/suppressions")
+        await ask("DELETE", "/suppressions/{number}", number="+12125550124")
+
+
+def test_no_body_is_left_undescribed() -> None:
+    """What is sent and what is answered as JSON has its keys in the description, but where it is anybody's own."""
+    whole, bare = document(""), set()
+    for path, methods in whole["paths"].items():
+        for method, each in methods.items():
+            bodies = [each.get("requestBody", {}), *(each["responses"][name] for name in each["responses"])]
+            for body in bodies:
+                schema = body.get("content", {}).get("application/json", {}).get("schema")
+                if schema is not None and not {"properties", "anyOf"} & set(resolved(schema, whole)):
+                    bare.add((path, method))
+    assert bare == {("/api/v1/openapi.json", "get")}
+
+
+def resolved(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    """What it refers to."""
+    found: dict[str, Any] = schema
+    if "$ref" in schema:
+        found = whole["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return found
+
+
 values = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
