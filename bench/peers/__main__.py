@@ -31,13 +31,18 @@ def peer(script: str, python: str) -> Command:
     return command
 
 
+def reason(error: Exception) -> str:
+    """Its words, where there are many the last ones; what it is where there are none."""
+    return str(error).strip()[-400:] or type(error).__name__
+
+
 async def one(name: str, command: Command | None, calls: int, seconds: float) -> Figures | None:
     """One run; None where it cannot be had."""
     try:
         async with rig(SHAPES["16k"], command=command) as running:
             return await measure(running, calls, seconds)
     except (RuntimeError, OSError, TimeoutError) as error:
-        print(f"{name}: {str(error)[-400:]}", file=sys.stderr)
+        print(f"{name}: {reason(error)}", file=sys.stderr)
         return None
 
 

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,10 @@ from typing import Any, Final
 import aiohttp
 
 START_S: Final = 30.0
+LOOK_S: Final = (
+    1.0  # of one look whether it is ready: its listener is ours, so a request is taken though nobody serves it
+)
+TOLD: Final = 2000  # characters of its log, the last ones
 ANSWER_S: Final = 10.0
 LINE: Final = 1 << 22  # bytes of a report: a minute of latenesses and more
 
@@ -125,16 +130,19 @@ async def subject(
 
 
 async def _until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
-        while process.poll() is None:
-            try:
+    until = time.monotonic() + START_S
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LOOK_S)) as http:
+        while process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with http.get(url) as response:
                     if response.status < 300:
                         return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(0.05)
-    raise RuntimeError(f"the bridge did not start: {log.read_text(errors='replace')[-2000:]}")
+            await asyncio.sleep(0.1)
+    ended = (
+        f"it was not ready within {START_S:g} s" if process.poll() is None else f"it ended with {process.returncode}"
+    )
+    words = log.read_text(errors="replace")[-TOLD:].strip() or "there is nothing in its log"
+    raise RuntimeError(f"the bridge did not start ({ended}): {words}")
 
 
 def this_bridge(config: Path) -> list[str]:
