@@ -37,6 +37,15 @@ STORED: Final = (
 GONE: Final = select(ERASED.c.call_id).where(ERASED.c.call_id.in_(THESE))
 OWNED: Final = select(CALLS.c.carrier_call_id, CALLS.c.call_id).where(CALLS.c.carrier_call_id.in_(THESE))
 
+# Asked for every call: to make a statement costs several times what it costs to ask it.
+NAMED: Final = or_(CALLS.c.call_id == bindparam("any_id"), CALLS.c.carrier_call_id == bindparam("any_id"))
+DOCUMENT: Final = select(CALLS.c.document).where(NAMED)
+LOCKED: Final = select(CALLS).where(NAMED).with_for_update()
+REPLACE: Final = update(CALLS).where(CALLS.c.call_id == bindparam("of"))
+ANSWER: Final = select(ANSWERS.c.twiml).where(
+    ANSWERS.c.call_id == bindparam("of"), ANSWERS.c.counter == bindparam("at")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -61,6 +70,9 @@ class Calls:
         self.announce: Announce | None = None
         # Made once: each look at what is ``excluded`` copies the table, and the copies hold each other in cycles.
         self._forward = _forward(database)
+        self._take = database.insert(CALLS).on_conflict_do_nothing().returning(CALLS.c.call_id)
+        self._grant = database.insert(GRANTS).on_conflict_do_nothing()
+        self._answer = database.insert(ANSWERS).on_conflict_do_nothing()
 
     async def _told(self, connection: Transaction, records: Sequence[CallRecord]) -> None:
         if self.announce is not None and records:
@@ -72,9 +84,8 @@ class Calls:
         ``grant`` for the stream is kept with it: a caller waits for both, and a second transaction costs as much again.
         """
         values = snapshot(record, written_by=record.instance).row() | {"twiml": twiml}
-        insert = self._database.insert(CALLS).values(values).on_conflict_do_nothing().returning(CALLS.c.call_id)
         async with self._database.write() as connection:
-            if (await connection.execute(insert)).first() is not None:
+            if (await connection.execute(self._take, values)).first() is not None:
                 await self._keep(connection, grant, record)
                 await self._told(connection, [record])
                 return Offered(won=True, record=record, twiml=twiml)
@@ -94,20 +105,18 @@ class Calls:
 
     async def _keep(self, connection: Transaction, grant: NewGrant | None, record: CallRecord) -> None:
         if grant is not None:
-            await connection.execute(self._database.insert(GRANTS).values(grant.row(record)).on_conflict_do_nothing())
+            await connection.execute(self._grant, grant.row(record))
 
     async def after(self, call_id: str, *, counter: int, twiml: str) -> str:
         """The answer to ``/twilio/after`` with this counter: ``twiml``, or what was answered the first time."""
-        insert = self._database.insert(ANSWERS).values(call_id=call_id, counter=counter, twiml=twiml)
         async with self._database.write() as connection:
-            await connection.execute(insert.on_conflict_do_nothing())
-            found = select(ANSWERS.c.twiml).where(ANSWERS.c.call_id == call_id, ANSWERS.c.counter == counter)
-            return str((await connection.execute(found)).scalar_one())
+            await connection.execute(self._answer, {"call_id": call_id, "counter": counter, "twiml": twiml})
+            return str((await connection.execute(ANSWER, {"of": call_id, "at": counter})).scalar_one())
 
     async def get(self, any_id: str) -> CallRecord | None:
         """The record, None where there is none."""
         async with self._database.read() as connection:
-            row = (await connection.execute(select(CALLS.c.document).where(_is(any_id)))).first()
+            row = (await connection.execute(DOCUMENT, {"any_id": any_id})).first()
         return None if row is None else restore(row.document)
 
     async def save(self, record: CallRecord) -> None:
@@ -223,20 +232,16 @@ def _forward(database: Database) -> Executable:
     return insert.on_conflict_do_update(index_elements=[CALLS.c.call_id], set_=new, where=CALLS.c.rank <= brought.rank)
 
 
-def _is(any_id: str) -> ColumnElement[bool]:
-    return or_(CALLS.c.call_id == any_id, CALLS.c.carrier_call_id == any_id)
-
-
 async def _locked(connection: Transaction, any_id: str | None) -> Any:
     if any_id is None:
         return None
-    return (await connection.execute(select(CALLS).where(_is(any_id)).with_for_update())).first()
+    return (await connection.execute(LOCKED, {"any_id": any_id})).first()
 
 
 async def _replace(connection: Transaction, record: CallRecord, more: dict[str, Any]) -> None:
     # written_by stays empty: the owner's next snapshot does not know of this change and must be merged with it.
     values = snapshot(record).row() | more
-    await connection.execute(update(CALLS).where(CALLS.c.call_id == record.call_id).values(values))
+    await connection.execute(REPLACE, values | {"of": record.call_id})
 
 
 async def _remove(connection: Transaction, call_ids: Sequence[str]) -> None:

@@ -5,12 +5,26 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import delete, update
+from sqlalchemy import bindparam, delete, update
 
 from bridge.call.record import CallRecord
 from bridge.store.database import Database
 from bridge.store.tables import GRANTS, micros
+
+CLAIM: Final = (
+    update(GRANTS)
+    .where(
+        GRANTS.c.token_hash == bindparam("token"),
+        GRANTS.c.carrier_call_id == bindparam("carrier_call"),
+        GRANTS.c.account_id == bindparam("account"),
+        GRANTS.c.expires_us > bindparam("now"),
+        GRANTS.c.consumed_us.is_(None),
+    )
+    .values(consumed_us=bindparam("now"))
+    .returning(GRANTS.c.call_id)
+)
 
 
 def fingerprint(token: str) -> str:
@@ -42,40 +56,23 @@ class Grants:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._mint = database.insert(GRANTS).on_conflict_do_nothing()
 
     async def mint(
         self, token_hash: str, *, carrier_call_id: str, account_id: str, call_id: str, expires_at: datetime
     ) -> None:
         """Keep a grant. The same again changes nothing."""
-        insert = self._database.insert(GRANTS).values(
-            token_hash=token_hash,
-            carrier_call_id=carrier_call_id,
-            account_id=account_id,
-            call_id=call_id,
-            expires_us=micros(expires_at),
-        )
+        grant = {"token_hash": token_hash, "carrier_call_id": carrier_call_id, "account_id": account_id}
         async with self._database.write() as connection:
-            await connection.execute(insert.on_conflict_do_nothing())
+            await connection.execute(self._mint, grant | {"call_id": call_id, "expires_us": micros(expires_at)})
 
     async def consume(self, token_hash: str, *, carrier_call_id: str, account_id: str, now: datetime) -> str | None:
         """Our id of the call that the grant admits to; None where there is no such grant for that call and account, or it has
         expired or been consumed. Of all who ask at once, one gets it.
         """
-        moment = micros(now)
-        claim = (
-            update(GRANTS)
-            .where(
-                GRANTS.c.token_hash == token_hash,
-                GRANTS.c.carrier_call_id == carrier_call_id,
-                GRANTS.c.account_id == account_id,
-                GRANTS.c.expires_us > moment,
-                GRANTS.c.consumed_us.is_(None),
-            )
-            .values(consumed_us=moment)
-            .returning(GRANTS.c.call_id)
-        )
+        asked = {"token": token_hash, "carrier_call": carrier_call_id, "account": account_id, "now": micros(now)}
         async with self._database.write() as connection:
-            row = (await connection.execute(claim)).first()
+            row = (await connection.execute(CLAIM, asked)).first()
         return None if row is None else str(row.call_id)
 
     async def purge(self, now: datetime) -> int:

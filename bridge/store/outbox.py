@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, exists, func, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, select, update
 
 from bridge.store.database import Database
 from bridge.store.tables import EPOCH, OUTBOX, micros
@@ -28,6 +28,28 @@ WAITS: Final = exists().where(
         EARLIER.c.id < OUTBOX.c.id,
         EARLIER.c.dead_us.is_(None),
     )
+)
+
+# Made once, too: to make one costs several times what it costs to ask it.
+DUE: Final = (
+    select(OUTBOX.c.id)
+    .where(OUTBOX.c.dead_us.is_(None), OUTBOX.c.due_us <= bindparam("now"), OUTBOX.c.leased_us <= bindparam("now"))
+    .where(OUTBOX.c.channel.in_(bindparam("channels", expanding=True)), ~WAITS)
+    .order_by(OUTBOX.c.due_us, OUTBOX.c.id)
+    .limit(bindparam("most"))
+)
+FREE: Final = DUE.with_for_update(skip_locked=True, of=OUTBOX)
+TAKE: Final = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id.in_(bindparam("ids", expanding=True)), OUTBOX.c.leased_us <= bindparam("now"))
+    .values(leased_us=bindparam("until"), attempts=OUTBOX.c.attempts + 1)
+    .returning(OUTBOX)
+)
+DONE: Final = delete(OUTBOX).where(OUTBOX.c.message_id == bindparam("message"))
+HASTEN: Final = (
+    update(OUTBOX)
+    .where(OUTBOX.c.lane == bindparam("of_lane"), OUTBOX.c.kind == bindparam("of_kind"), OUTBOX.c.attempts == 0)
+    .values(due_us=bindparam("now"))
 )
 
 
@@ -85,6 +107,7 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._keep = database.insert(OUTBOX).on_conflict_do_nothing()
 
     async def put(self, letters: Sequence[Letter], *, connection: Transaction | None = None) -> None:
         """Keep messages, in this order; one that is there already is left as it is. ``connection``: a transaction that
@@ -113,33 +136,21 @@ class Outbox:
                 "attempts": 1 if letter.lease_s else 0,
                 "error": "",
             }
-            await connection.execute(self._database.insert(OUTBOX).values(values).on_conflict_do_nothing())
+            await connection.execute(self._keep, values)
 
     async def claim(self, channels: Sequence[str], *, lease_s: float, limit: int) -> list[Leased]:
         """What is due in these channels, at most ``limit``, leased to the caller."""
         if not channels:
             return []
         now = micros(datetime.now(UTC))
-        due = (
-            select(OUTBOX.c.id)
-            .where(OUTBOX.c.dead_us.is_(None), OUTBOX.c.due_us <= now, OUTBOX.c.leased_us <= now)
-            .where(OUTBOX.c.channel.in_(channels), ~WAITS)
-            .order_by(OUTBOX.c.due_us, OUTBOX.c.id)
-            .limit(limit)
-        )
+        asked = {"now": now, "channels": channels}
         async with self._database.read() as connection:  # most polls find nothing, and a read takes no lock
-            if (await connection.execute(due.limit(1))).first() is None:
+            if (await connection.execute(DUE, asked | {"most": 1})).first() is None:
                 return []
         until = now + int(lease_s * SECOND)
         async with self._database.write() as connection:
-            ids = list((await connection.execute(due.with_for_update(skip_locked=True, of=OUTBOX))).scalars())
-            taken = (
-                update(OUTBOX)
-                .where(OUTBOX.c.id.in_(ids), OUTBOX.c.leased_us <= now)
-                .values(leased_us=until, attempts=OUTBOX.c.attempts + 1)
-                .returning(OUTBOX)
-            )
-            rows = (await connection.execute(taken)).all()
+            ids = list((await connection.execute(FREE, asked | {"most": limit})).scalars())
+            rows = (await connection.execute(TAKE, {"ids": ids, "now": now, "until": until})).all()
         return [
             Leased(
                 id=row.id,
@@ -158,7 +169,7 @@ class Outbox:
     async def done(self, message_id: str) -> None:
         """It has arrived."""
         async with self._database.write() as connection:
-            await connection.execute(delete(OUTBOX).where(OUTBOX.c.message_id == message_id))
+            await connection.execute(DONE, {"message": message_id})
 
     async def again(self, message_id: str, *, after_s: float, error: str) -> None:
         """It has not; try again after so many seconds."""
@@ -179,10 +190,9 @@ class Outbox:
 
     async def hasten(self, lane: str, kind: str) -> None:
         """What waits in a lane waits no longer: what it waited for is there."""
-        now = micros(datetime.now(UTC))
-        waiting = update(OUTBOX).where(OUTBOX.c.lane == lane, OUTBOX.c.kind == kind, OUTBOX.c.attempts == 0)
+        asked = {"of_lane": lane, "of_kind": kind, "now": micros(datetime.now(UTC))}
         async with self._database.write() as connection:
-            await connection.execute(waiting.values(due_us=now))
+            await connection.execute(HASTEN, asked)
 
     async def list(self, *, dead: bool | None = None, limit: int = 100) -> list[Waiting]:
         """What has not arrived, oldest first; ``dead``: only dead letters, or only what is still tried."""
