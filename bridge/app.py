@@ -382,7 +382,7 @@ class House:
             gc.collect()
         # A call leaves no cycles. Looks at what is young are short so, and one at everything, which hundreds of calls
         # would hear, comes once in tens of thousands of calls.
-        gc.set_threshold(10_000, 5, 1000)
+        gc.set_threshold(2_000, 4, 6000)
         gc.freeze()  # what lives as long as the process is not looked at again: no pause of the sound
         gc.enable()
         self.started.set()
