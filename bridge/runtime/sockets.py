@@ -22,7 +22,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
 from bridge.runtime.closing import WireLog, close_answer, close_code
-from bridge.runtime.dialing import reach
+from bridge.runtime.dialing import reach, trusted
 from bridge.runtime.lastwords import LastWords, last_words, unread
 from bridge.runtime.pings import ANSWERED, ENDURED, PingCount
 
@@ -271,6 +271,10 @@ async def connect(
     socket = Socket(max_message=MAX_AGENT_MESSAGE)
     socket.receiver = receiver  # before the handshake: an agent may speak first
     try:
+        if tls is None and url.reveal().startswith("wss:"):
+            tls = (
+                trusted()
+            )  # without it the library reads them anew for each socket, and keeps them as long as the call
         async with asyncio.timeout(timeout_s):
             await picows.ws_connect(
                 lambda: socket,

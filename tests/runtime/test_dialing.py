@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from typing import Any
 
 import pytest
 from picows.url import WSParsedURL, parse_url
 
-from bridge.runtime.dialing import reach
+from bridge.runtime.dialing import reach, trusted
 from tests.support.blackhole import BlackHole
 
 
@@ -50,3 +51,10 @@ async def test_nobody_there_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> N
     resolved(monkeypatch, (socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2"))
     with pytest.raises(OSError):
         await reach(both(9))
+
+
+def test_whom_we_trust_is_verified_and_known_once() -> None:
+    """Certificate and name of whoever is called are checked, by the same authorities for every call."""
+    assert trusted() is trusted()
+    assert trusted().verify_mode is ssl.CERT_REQUIRED
+    assert trusted().check_hostname

@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection
 
 from bridge.call.ports import Secret
 from bridge.errors import AgentFailure, Reason
+from bridge.runtime.dialing import trusted
 from bridge.runtime.sockets import Socket, connect, refusal, serve_upgrade
 
 
@@ -266,6 +267,27 @@ async def test_f49_a_server_that_speaks_no_tls_is_a_tls_fault() -> None:
         found = await failure(port, scheme="wss")
     assert found.reason is Reason.AGENT_TLS
     assert ssl.create_default_context().verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_no_socket_reads_the_authorities_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are 20 ms, in which nobody's sound moves, and 0.8 MB as long as the call."""
+    trusted()
+    read: list[object] = []
+    real = ssl.create_default_context
+
+    def reading(*how: Any, **more: Any) -> ssl.SSLContext:
+        read.append(how)
+        return real(*how, **more)
+
+    monkeypatch.setattr(ssl, "create_default_context", reading)
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+
+    async with listening(hang_up) as port:
+        await failure(port, scheme="wss")
+        await failure(port, scheme="wss")
+    assert read == []
 
 
 @pytest.mark.parametrize(
