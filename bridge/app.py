@@ -29,6 +29,7 @@ from bridge.assembly.prompts import clips, words
 from bridge.assembly.recordings import RecordingWing
 from bridge.assembly.reloading import Reloading
 from bridge.assembly.routing import Routing, limits_of
+from bridge.assembly.store import StoreAwaited
 from bridge.assembly.summary import summary
 from bridge.audio.level import level
 from bridge.audio.transcode import Transcoder
@@ -96,6 +97,7 @@ class House:
         self.reloading = Reloading(settings)
         self.fleet = Fleet(settings, talking=self._talking, spawn=self.switchboard.spawn)
         self.database = Database(settings.database_url)
+        self.store = StoreAwaited(self.database, self.stop)
         self.calls = Calls(self.database)
         self.writer = Writer(self.calls, spool_path=spool.place(self.database.place, self.port))
         self.account_sid = twilio.account_sid
@@ -140,7 +142,7 @@ class House:
             agents=self.recordings.agents(self.agents),
             saved=self._saved,
             closing=self._closing,
-            run_tool=self._run_tool,
+            run_tool=self.business.run_tool,
             resume_message=self.settings.prompts.resumed,
             returned_message=self.settings.prompts.not_taken,
         )
@@ -196,9 +198,6 @@ class House:
     def _has_hung_up(self, carrier_call_id: str) -> bool:
         return self.reception is not None and self.reception.has_hung_up(carrier_call_id)
 
-    def _run_tool(self, session: CallSession, order: e.RunTool) -> None:
-        self.business.run_tool(session, order)
-
     async def _takeover(self, call_id: str, instance: str) -> None:
         if self.operations is not None:
             await self.operations.taken_over(call_id, instance)
@@ -212,8 +211,9 @@ class House:
             stack.push_async_callback(self.fleet.close)
             await self.fleet.open()
             stack.push_async_callback(self.rest.close)
-            await self.database.migrate(tell=True)
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.store.close)
+            await self.store.begin()
             stack.push_async_callback(self.business.close)
             stack.push_async_callback(self.routing.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -309,7 +309,10 @@ class House:
         twilio.hooks["recording"] = self.recordings.carrier_update
         placing = self.outbound.routes()
         routes: list[BaseRoute] = [*twilio.routes(), *placing, *self.business.routes()]
-        routes += [*health_routes(self.switchboard, lambda: self.ready), *self.operations.routes(placing)]
+        routes += [
+            *health_routes(self.switchboard, lambda: self.ready and self.store.there),
+            *self.operations.routes(placing),
+        ]
         if self.dashboard is not None:
             routes += self.dashboard.routes()
         return routes
@@ -343,6 +346,7 @@ class House:
             if self._server.force_exit:
                 self._flush_s = HURRIED_S
                 self.cut_short()
+        self.store.settle()
 
     def stop(self) -> None:
         """What a signal does: the first one drains, the second one ends at once."""
@@ -376,9 +380,7 @@ class House:
         for listener in server.servers:
             for each in listener.sockets:
                 self.port = each.getsockname()[1]
-        if (
-            gc.isenabled()
-        ):  # ``callbridge serve`` has it off until now: what garbage its start leaves is not worth a look
+        if gc.isenabled():  # ``callbridge serve`` has it off until now: its start's garbage is not worth a look
             gc.collect()
         # A call leaves no cycles. Looks at what is young are short so, and one at everything, which hundreds of calls
         # would hear, comes once in tens of thousands of calls.

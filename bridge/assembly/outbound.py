@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from bridge.assembly.operations import Operations
 from bridge.assembly.worker import OwnWorker
 from bridge.call.record import RESULT, CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
+from bridge.errors import StoreUnavailable
 from bridge.outbound.placing import Placing
 from bridge.outbound.results import result_of
 from bridge.store.attempts import Attempts
@@ -129,9 +131,13 @@ class OutboundWing:
         """
         self._stopped = True
         self._board.leaving = True
-        self._board.spawn(self._operations.beat(), name="beat")
+        self._board.spawn(self._tell(), name="beat")
         if self._worker is not None:
             self._worker.stop()
+
+    async def _tell(self) -> None:
+        with contextlib.suppress(StoreUnavailable):  # nobody can dial then
+            await self._operations.beat()
 
     async def _guard(self, request: Request) -> str | Response:
         try:

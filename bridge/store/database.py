@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -60,16 +60,19 @@ class Database:
         self.timeout: Final = timeout
         self._driver: Final = _driver(self.place, timeout=timeout, pool=pool)
         self._rests_until = 0.0
+        self._fit = self._awaited = False
 
     def __repr__(self) -> str:
         return f"Database({self.place.shown!r})"
 
-    async def migrate(self, *, patience: float = 30.0, tell: bool = False) -> None:
+    async def migrate(self, *, patience: float = 30.0, tell: bool = False, missed: asyncio.Event | None = None) -> None:
         """Make the database fit this code; several processes may do so at once. Raises ConfigurationError where it is newer
         than the code or its file cannot be made, StoreUnavailable where it does not answer within ``patience`` seconds.
-        ``tell``: log what a process that died has left, and that it has to be waited for.
+        ``tell``: log what a process that died has left, and that it has to be waited for. ``missed`` is set when it has: then
+        others may go on, for whom the database is away until it is fit.
         """
         deadline, told = time.monotonic() + patience, not tell
+        self._awaited = not self._fit
         if tell and isinstance(self._driver, SqliteFile) and (left := self._driver.unfolded()):
             log.warning("store_recovered", bytes=left, hint=RECOVERED)
         while True:
@@ -81,21 +84,24 @@ class Database:
                 if not told:
                     log.warning("store_awaited", error=str(away), hint=away.hint, at_most_s=patience)
                     told = True
+                if missed is not None:
+                    missed.set()
                 await asyncio.sleep(0.2)
             else:
+                self._fit, self._awaited = True, False
                 return
 
     async def _migrate(self, limit: float) -> None:
         _make_room(self.place)
         self._rests_until = 0.0
-        async with self.read() as connection:
+        async with self._reading(self.timeout) as connection:
             current = await connection.run_sync(schema.is_current)
         if isinstance(self._driver, SqliteFile):
             async with self._bounded(limit):
                 await self._driver.open()
         if current:
             return
-        async with self.write(limit) as connection:
+        async with self._writing(limit) as connection:
             if self.place.kind == "postgresql":
                 await connection.execute(text(f"SET LOCAL statement_timeout = {int(limit * 1000)}"))
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({schema.LOCK})"))
@@ -117,21 +123,34 @@ class Database:
             if not isinstance(self._driver, SqliteFile):
                 await self._driver.close(politely=False)
 
-    @asynccontextmanager
-    async def read(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
+    def read(self, timeout: float | None = None) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that only reads. Raises StoreUnavailable."""
-        limit = self.timeout if timeout is None else timeout
+        self._admit()
+        return self._reading(self.timeout if timeout is None else timeout)
+
+    def write(self, timeout: float | None = None) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that writes, committed at the end, undone by an exception. Raises StoreUnavailable: then it may still
+        have been committed, where the answer to the commit was what got lost.
+        """
+        self._admit()
+        return self._writing(self.timeout if timeout is None else timeout)
+
+    def _admit(self) -> None:
+        # What is older than this code must not be read by it, nor written.
+        if self._awaited:
+            raise StoreUnavailable(
+                "the database has not been there since the start", hint="Is it running, and reachable from here?"
+            )
+
+    @asynccontextmanager
+    async def _reading(self, limit: float) -> AsyncIterator[Transaction]:
         driver = self._driver
         begun = driver.read() if isinstance(driver, SqliteFile) else driver.transaction(limit)
         async with self._bounded(limit), begun as transaction:
             yield transaction
 
     @asynccontextmanager
-    async def write(self, timeout: float | None = None) -> AsyncIterator[Transaction]:
-        """A transaction that writes, committed at the end, undone by an exception. Raises StoreUnavailable: then it may still
-        have been committed, where the answer to the commit was what got lost.
-        """
-        limit = self.timeout if timeout is None else timeout
+    async def _writing(self, limit: float) -> AsyncIterator[Transaction]:
         driver = self._driver
         begun = driver.write() if isinstance(driver, SqliteFile) else driver.transaction(limit)
         async with self._bounded(limit), begun as transaction:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -11,13 +12,15 @@ from typing import NoReturn
 import pytest
 
 from bridge.call import events as e
-from bridge.errors import Reason
+from bridge.errors import Reason, StoreUnavailable
 from tests.end_to_end.conftest import Logs
 from tests.standins import sound
+from tests.standins.twilio import Carrier
 from tests.standins.twilio.ids import sid
-from tests.support.house import running
+from tests.standins.xuna import Xuna
+from tests.support.house import PUBLIC, TOKEN, configuration, running
 from tests.support.media import form, media_socket, offer, start
-from tests.support.scene import LINE, eventually, scene
+from tests.support.scene import LINE, eventually, scene, xuna_toml
 
 
 @contextlib.asynccontextmanager
@@ -53,6 +56,67 @@ async def test_f39_the_first_answer_does_not_wait_for_the_store(tmp_path: Path) 
             await call.hears(0.35)
         await call.hang_up()
         assert (await cast.record(call, timeout=8.0)).outcome is Reason.CALLER_HANGUP
+
+
+async def test_f41_a_store_that_is_away_at_the_start_keeps_no_caller_waiting(tmp_path: Path) -> None:
+    """The process is alive and not ready; who calls all the same is connected from memory. When the store comes it is ready,
+    and has the record.
+    """
+    other = sqlite3.connect(tmp_path / "calls.db", isolation_level=None, timeout=0)
+    other.execute("BEGIN EXCLUSIVE")
+    async with scene(tmp_path) as cast:
+        cast.record_s = 8.0
+        assert (await cast.get("/healthz"))[0] == 200
+        status, text = await cast.get("/readyz")
+        assert (status, json.loads(text)["status"]) == (503, "starting")
+        began = time.monotonic()
+        call = await cast.carrier.call()
+        assert time.monotonic() - began < 1.0
+        session = await cast.xuna.session()
+        await session.say(0.4)
+        await call.hears(0.35)
+        other.close()
+
+        async def ready() -> bool:
+            return (await cast.get("/readyz"))[0] == 200
+
+        await eventually(ready, "a process that is ready", timeout=10.0)
+        await session.say(0.4)
+        await call.hears(0.35)
+        await call.hang_up()
+        assert (await cast.record(call, timeout=8.0)).outcome is Reason.CALLER_HANGUP
+
+
+async def test_f41_a_store_that_does_not_come_ends_the_process_after_its_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: Logs
+) -> None:
+    """It is given up in words, and what is live goes on to its end."""
+    logs.forgiven.add("store_given_up")
+    other = sqlite3.connect(tmp_path / "calls.db", isolation_level=None, timeout=0)
+    other.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr("bridge.assembly.store.PATIENCE_S", 4.0)
+
+    async def given_up() -> bool:
+        return any(line["event"] == "draining" for line in logs)
+
+    async def call_it() -> None:
+        async with (
+            Xuna() as xuna,
+            Carrier(public_url=PUBLIC, auth_token=TOKEN) as carrier,
+            running(tmp_path, configuration(tmp_path, xuna_toml(xuna))) as house,
+        ):
+            carrier._hosts["bridge.example.com"] = f"127.0.0.1:{house.port}"
+            call = await carrier.call()
+            session = await xuna.session()
+            await call.streaming()
+            await eventually(given_up, "the drain", timeout=10.0)
+            await session.say(0.4)
+            await call.hears(0.35)
+            await call.hang_up()
+
+    with pytest.raises(StoreUnavailable, match="SQLITE_BUSY"):
+        await call_it()
+    other.close()
 
 
 async def test_f41_a_store_that_goes_away_in_mid_call_is_not_noticed(tmp_path: Path) -> None:
