@@ -27,6 +27,7 @@ from bridge.call.ports import Agent, Brief, PhoneStream, Session
 from bridge.call.record import CallRecord
 from bridge.call.state import Leg
 from bridge.errors import AgentFailure, Reason
+from bridge.runtime.moment import Moment
 from bridge.runtime.receivers import AgentLink, AgentReceiver, PhoneReceiver
 from bridge.runtime.sockets import Socket, connect
 
@@ -68,8 +69,8 @@ class CallSession:
     ) -> None:
         self.machine = CallMachine(plan, record, policy)
         self.plan = plan
-        self.started = asyncio.Event()
-        self.ended = asyncio.Event()
+        self.started = Moment()
+        self.ended = Moment()
         self.phone_socket: Socket | None = None
         self.awaited: tuple[str, float] | None = None  # grant and patience of the stream that the carrier was asked for
         self.facts: dict[str, Any] = {}  # what the front door keeps about the call: grants, answers given
