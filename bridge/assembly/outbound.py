@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,8 +17,8 @@ from bridge.assembly.worker import OwnWorker
 from bridge.call.record import RESULT, CallRecord
 from bridge.carriers.twilio.rest import TwilioRest
 from bridge.errors import StoreUnavailable
+from bridge.outbound.optouts import OptOuts
 from bridge.outbound.placing import Placing
-from bridge.outbound.results import result_of
 from bridge.store.attempts import Attempts
 from bridge.store.calls import Calls
 from bridge.store.database import Database
@@ -48,6 +47,7 @@ class OutboundWing:
     ) -> None:
         self._board = board = desk.switchboard
         self._suppressions = Suppressions(database)
+        self._opt_outs = OptOuts(self._suppressions)
         self._operations = operations
         self._worker: OwnWorker | None = None
         self._machines = Machines(
@@ -109,12 +109,7 @@ class OutboundWing:
     def saved(self, record: CallRecord) -> None:
         """A record has changed. Who has told us not to call again is not called again, in whatever call they said so."""
         if record.status.terminal and record.person.startswith("+") and (record.turns or record.detail.get(RESULT)):
-            self._board.spawn(self._heed(record), name="opt out")
-
-    async def _heed(self, record: CallRecord) -> None:
-        result = await asyncio.to_thread(result_of, record)  # every phrase of every language: the sound does not wait
-        if result == "opted_out":
-            await self._suppressions.add([record.person], source="opt_out", now=datetime.now(UTC))
+            self._board.spawn(self._opt_outs.heed(record), name="opt out")
 
     async def run(self, worker: Sequence[str] | None) -> None:
         """The worker, where this server is to start one, with these arguments: as soon as there is anybody to call."""
