@@ -16,6 +16,11 @@ def transferring(record: CallRecord) -> bool:
     return not record.status.terminal and record.detail.get("then") == "transfer"
 
 
+def times(record: CallRecord) -> int:
+    """How often a person was dialled for it."""
+    return int(record.detail.get("transfers", 0))
+
+
 def losses(record: CallRecord) -> int:
     """How often its stream was lost: resumes, less those that a transfer which failed asked for."""
     return record.resumes - int(record.detail.get(RETURNED, 0))

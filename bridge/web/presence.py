@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.call import events as e
+from bridge.call.handover import times
 from bridge.call.record import CallRecord
 from bridge.errors import StoreUnavailable
 from bridge.runtime.session import CallSession
@@ -60,6 +61,19 @@ class Presence:
         log.info("call_has_moved", call_id=stored.call_id, to_instance=stored.instance)
         session.handle(e.Superseded())
         return None
+
+    async def stands(self, known: CallRecord) -> bool:
+        """What we know of a call that has no session here, and is not over, is still how it stands: no other instance has taken
+        it over, or handed it to a person, since. Without the store it is taken to be so.
+        """
+        try:
+            stored = await self._patience.wait(self.records.get(known.call_id), LOOK_S)
+        except StoreUnavailable:
+            return True
+        if stored is None:
+            return True
+        elsewhere = stored.instance not in ("", self.instance)
+        return not elsewhere and times(stored) <= times(known)
 
     def _elsewhere(self, session: CallSession, instance: str) -> bool:
         # Whom we have it from is in the store until our first account of it is.

@@ -230,7 +230,7 @@ class Reception:
                 session.handle(e.CarrierEnded(Reason.CALLER_HANGUP, request.status or Status.COMPLETED))
         elif session is not None and not dialled:
             return await self._replace_stream(session, counter)
-        record = self._ended.get(request.call_sid) or self.transfers.find(request.call_sid)
+        record = self._ended.get(request.call_sid) or await self._handed_over(request.call_sid)
         if request.over and record is None:
             if session is None:
                 self._desk.switchboard.spawn(self._told_over(request), name="told over")
@@ -260,6 +260,14 @@ class Reception:
             return str(self._desk.answers.fallback(None, record, counter=counter + 1))
         log.warning("call_resumed", call_id=record.call_id, resumes=record.resumes + 1)
         return await self._promise(taken, counter)
+
+    async def _handed_over(self, call_sid: str) -> CallRecord | None:
+        """A call that is with a person, or about to be, where it was handed over from here and nobody else has gone on with it."""
+        known = self.transfers.find(call_sid)
+        if known is None or await self._presence.stands(known):
+            return known
+        self.transfers.forget(known)
+        return None
 
     async def _settled(self, call_sid: str, patience_s: float = SETTLING_S) -> CallRecord | None:
         """The record of a call that is not ours. The carrier asks us as soon as another instance has closed the stream, and
@@ -353,7 +361,7 @@ class Reception:
             return
         if update.call_sid in self._ended:
             return
-        moved = self.transfers.find(update.call_sid)
+        moved = await self._handed_over(update.call_sid)
         if moved is not None:
             if end is not None:
                 await self.transfers.told_over(moved)

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bridge.call.handover import DIALLED, RETURNED, parting, reason_of
+from bridge.call.handover import DIALLED, RETURNED, parting, reason_of, times
 from bridge.call.record import CallRecord
 from bridge.carriers.twilio.webhooks import AfterRequest, twiml
 from bridge.errors import Reason
@@ -98,7 +98,7 @@ class Transfers:
     def dial(self, record: CallRecord, counter: int) -> str | None:
         """TwiML that connects the call; None where it cannot be: the place is gone, or it was transferred too often."""
         place = self.places.get(str(record.detail.get("target", "")))
-        count = int(record.detail.get("transfers", 0)) + 1
+        count = times(record) + 1
         if place is None or count > self.most():
             self._failed(record, "not_possible")
             return None
@@ -144,18 +144,19 @@ class Transfers:
 
     def close(self, record: CallRecord, reason: Reason) -> None:
         """The end of a call that was transferred."""
-        self._forget(record)
+        self.forget(record)
         if record.finish(reason, datetime.now(UTC)):
             self.saved(record)
         log.info("transfer_over", call_id=record.call_id, reason=str(reason))
 
-    def _forget(self, record: CallRecord) -> None:
+    def forget(self, record: CallRecord) -> None:
+        """It is over, back, or another instance's."""
         known = self._open.pop(record.carrier_call_id or "", None)
         if known is not None:
             known.over.set()
 
     def _failed(self, record: CallRecord, why: str) -> None:
-        self._forget(record)
+        self.forget(record)
         at = max(0, int((datetime.now(UTC) - record.created_at).total_seconds() * 1000))
         target = str(record.detail.get("target", ""))
         record.add_event("transfer_failed", at, to=target, why=why)

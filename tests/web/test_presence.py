@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bridge.call import events as e
-from bridge.call.record import Direction, Status
+from bridge.call.record import CallRecord, Direction, Status
 from bridge.carriers.twilio.webhooks import StatusUpdate
 from bridge.errors import Reason
+from bridge.store.document import restore, snapshot
 from bridge.web.presence import Presence
-from tests.web.desk import CALL, OURS, PERSON, Office, after, grant, kept, opened, voice
+from tests.web.desk import CALL, HELPER, OURS, PERSON, Office, after, grant, kept, opened, voice
 
 
 @pytest.fixture
@@ -134,3 +135,70 @@ async def test_a_stream_that_comes_back_takes_the_call_over_properly(office: Off
     assert session is not stale
     assert office.taken == [(session.record.call_id, "two")]
     assert (session.record.from_number, session.record.to_number) == (PERSON, OURS)
+
+
+# ------------------------------------------------------------ calls that were handed to a person
+
+
+def copied(record: CallRecord) -> CallRecord:
+    """As the store keeps it: later changes to the one in memory are not in it."""
+    return restore(snapshot(record).document)
+
+
+async def handed_over(office: Office) -> CallRecord:
+    """A call whose agent has let go of it, here; the carrier asks another instance everything that follows."""
+    session, _ = await office.connected()
+    session.handle(e.TransferRequested("desk", Reason.AGENT_TRANSFERRED))
+    office.store.keep(copied(session.record))
+    while office.board.active:
+        await asyncio.sleep(0)
+    return session.record
+
+
+async def test_a_person_is_dialled_once_whoever_is_asked(office: Office) -> None:
+    """Dialled by another instance and back with the agent there: this one, asked what follows its end, dials nobody again."""
+    await handed_over(office)
+    async with Office(office.store, instance="two") as other:
+        assert HELPER in await other.reception.after(after(), 1, dialled=False)
+        office.store.keep(copied(other.saved[-1]))
+        text = await other.reception.after(after(dial_status="busy"), 2, dialled=True)
+        assert "<Stream" in text
+        back = copied(other.session.record)
+        assert back.instance == "two"
+        back.finish(Reason.AGENT_HANGUP, back.created_at)
+        office.store.keep(back)
+        assert "<Response><Hangup/></Response>" in await office.reception.after(after(), 3, dialled=False)
+        assert office.reception.transfers.find(CALL) is None
+
+
+async def test_a_call_that_came_back_elsewhere_is_not_closed_here(office: Office) -> None:
+    """Its status callback reaches this instance: what it knew of the transfer is no outcome any more."""
+    await handed_over(office)
+    stored = copied(office.store.records[CALL])
+    stored.instance = "two"
+    stored.detail["then"] = "hangup"
+    stored.finish(Reason.AGENT_HANGUP, stored.created_at)
+    office.store.keep(stored)
+    saved = len(office.saved)
+    end = StatusUpdate(call_sid=CALL, call_status="completed", direction=Direction.INBOUND)
+    await office.reception.status(end)
+    assert len(office.saved) == saved
+    assert office.store.records[CALL].outcome is Reason.AGENT_HANGUP
+
+
+async def test_what_came_of_a_person_dialled_by_another_instance_is_told_to_the_store(office: Office) -> None:
+    """By the record that knows of the dial, not by the one from before it."""
+    await handed_over(office)
+    async with Office(office.store, instance="two") as other:
+        await other.reception.after(after(), 1, dialled=False)
+        office.store.keep(copied(other.saved[-1]))
+    await office.reception.after(after(dial_status="completed"), 2, dialled=True)
+    assert office.saved[-1].outcome is Reason.AGENT_TRANSFERRED
+    assert office.saved[-1].detail["transfers"] == 1
+
+
+async def test_without_the_store_a_transfer_goes_on_from_memory(office: Office) -> None:
+    """The caller waits for nobody's database."""
+    await handed_over(office)
+    office.store.away = True
+    assert HELPER in await office.reception.after(after(), 1, dialled=False)
